@@ -1,0 +1,34 @@
+//! Seeded VPC flow-log traffic with injected attacks and the truth about them, and the scorer that compares
+//! what a detector said with that truth.
+//!
+//! In the order in which a record comes to life: [`profile`] sizes a network, [`scenario`] names what is injected,
+//! `network` lays out hosts and interfaces, `ordinary` and `attack` decide who talks to whom, `legs` says which
+//! interfaces log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them, and
+//! [`generator`] drives all of that. [`truth`] is what was injected; [`score`] judges findings against it.
+//!
+//! The crate shares no code with the detector that it judges. It reads no clock: event time comes from the plan.
+
+pub mod format;
+pub mod generator;
+pub mod profile;
+pub mod scenario;
+pub mod score;
+pub mod truth;
+
+mod address;
+mod attack;
+mod calendar;
+mod conversation;
+mod draws;
+mod legs;
+mod line;
+mod network;
+mod ordinary;
+mod record;
+
+pub use format::LineFormat;
+pub use generator::{Generator, Plan, PlanError};
+pub use profile::Profile;
+pub use scenario::Scenario;
+pub use score::{Finding, Scorecard, Truth, parse_signals, score};
+pub use truth::TruthRow;

@@ -1,0 +1,117 @@
+//! The one place that names concrete edges and wires them, one file per command.
+//!
+//! Exit codes: 0 when the work was done, even if lines were refused; 1 when something could not be read or written;
+//! 2 when the command line, the configuration or a path makes no sense.
+
+mod check;
+mod decode;
+mod demo;
+mod report;
+mod replay;
+mod terminal;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use sketches::hash::HashKey;
+
+use crate::cli::{Cli, Command, Detection};
+use crate::config::Config;
+use crate::detect::Detector;
+use crate::flow::Layout;
+use crate::pipeline::Settings;
+use crate::telemetry;
+
+/// Why a command ended early.
+enum Failure {
+    /// The user can mend it: exit code 2.
+    Misuse(anyhow::Error),
+    /// The outside world failed: exit code 1.
+    Io(anyhow::Error),
+}
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    telemetry::start(cli.log_format);
+    let result = match cli.command {
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Decode(decode) => decode::run(&decode),
+        Command::Check(check) => check::run(&check),
+    };
+    let (code, error) = match result {
+        Ok(code) => return code,
+        Err(Failure::Misuse(error)) => (2, error),
+        Err(Failure::Io(error)) if is_closed_pipe(&error) => return ExitCode::SUCCESS,
+        Err(Failure::Io(error)) => (1, error),
+    };
+    terminal::complain(&format!("{error:#}"));
+    ExitCode::from(code)
+}
+
+/// Whoever read our output has seen enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(is_closed)
+}
+
+fn misuse<E: Into<anyhow::Error>>(error: E) -> Failure {
+    Failure::Misuse(error.into())
+}
+
+fn io_failure<E: Into<anyhow::Error>>(error: E) -> Failure {
+    Failure::Io(error.into())
+}
+
+/// Configuration, threads and key of a command that detects.
+fn detection(options: &Detection) -> Result<(Config, Settings), Failure> {
+    let config = match &options.config {
+        Some(path) => Config::load(path),
+        None => Config::preset(options.preset.unwrap_or_default()),
+    };
+    let config = config.map_err(misuse)?;
+    let workers = options.workers.map_or_else(default_workers, usize::from);
+    let settings = Settings { workers, key: hash_key()?, pane_s: config.window.pane_s };
+    Ok((config, settings))
+}
+
+fn detector(config: Config, settings: Settings) -> Result<Detector, Failure> {
+    Detector::new(config.rules, config.network, config.window, settings.key)
+        .context("the sketches cannot be made")
+        .map_err(io_failure)
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+/// The secret under which keys are hashed: from the environment, so that tasks of a deployment share it, or fresh.
+fn hash_key() -> Result<HashKey, Failure> {
+    const VARIABLE: &str = "FLOWSCOUT_HASH_KEY";
+    let Ok(text) = std::env::var(VARIABLE) else {
+        let random = || RandomState::new().build_hasher().finish();
+        return Ok(HashKey::new(random(), random()));
+    };
+    let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let half = |range| is_hex.then(|| u64::from_str_radix(&text[range], 16).ok()).flatten();
+    match (half(0..16), half(16..32)) {
+        (Some(first), Some(second)) => Ok(HashKey::new(first, second)),
+        _ => Err(misuse(anyhow::anyhow!("{VARIABLE}: must be 32 hexadecimal digits"))),
+    }
+}
+
+/// The layout that `--format` means.
+fn layout(format: &str) -> Result<Layout, Failure> {
+    let layout = match format {
+        "auto" | "default" => Layout::default_version_2(),
+        format => Layout::from_format(format).map_err(misuse)?,
+    };
+    for (name, near) in layout.unknown_names() {
+        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        terminal::complain(&format!("--format: unknown field {name}, its values are ignored{hint}"));
+    }
+    Ok(layout)
+}

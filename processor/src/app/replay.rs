@@ -1,0 +1,116 @@
+//! `flowscout replay`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+
+use super::report::Report;
+use super::{Failure, detection, detector, io_failure, layout, misuse, terminal};
+use crate::cli::Replay;
+use crate::detect::Detector;
+use crate::pipeline::{self, Observer};
+use crate::signal::{Signal, Status};
+use crate::sink::JsonLines;
+use crate::source::{self, SourceError, file::Files};
+
+pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
+    let layout = layout(&options.format.format)?;
+    layout.require_detection_fields().map_err(misuse)?;
+    let paths = source::expand(&options.paths).map_err(misuse)?;
+    let (config, settings) = detection(&options.detection)?;
+    let sink = options.signals.as_deref().map(open_sink).transpose()?;
+    let mut detector = detector(config, settings)?;
+    let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
+    let files = Files::new(paths, layout);
+    let mut observer = Watcher {
+        consumed_bytes: files.consumed_bytes(),
+        bar,
+        sink,
+        failure: None,
+        findings: Vec::new(),
+        problems: Vec::new(),
+    };
+    let started = now();
+    let outcome = pipeline::run(files, settings, &mut detector, &mut observer);
+    let elapsed = started.elapsed();
+    observer.bar.finish_and_clear();
+    if let Some(failure) = observer.failure {
+        return Err(io_failure(failure));
+    }
+    for problem in &observer.problems {
+        terminal::complain(problem);
+    }
+    let report = Report::new(&detector, &outcome, elapsed, &observer.findings, &observer.problems);
+    report.print(options.report).map_err(io_failure)?;
+    let is_whole = observer.problems.is_empty();
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The edge of the program may read the clock, to say how long it took.
+#[expect(clippy::disallowed_methods, reason = "measures the run, never reaches the core")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
+    JsonLines::create(path)
+        .with_context(|| format!("{}: cannot create", path.display()))
+        .map_err(io_failure)
+}
+
+fn size_of(paths: &[PathBuf]) -> u64 {
+    let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+    paths.iter().map(size).sum()
+}
+
+/// Unreadable files that are named one by one; a folder of broken files must not fill memory.
+const PROBLEMS_MAX: usize = 100;
+/// Findings that the report lists at the most.
+const FINDINGS_MAX: usize = 10_000;
+
+struct Watcher {
+    consumed_bytes: Arc<AtomicU64>,
+    bar: ProgressBar,
+    sink: Option<JsonLines>,
+    failure: Option<anyhow::Error>,
+    findings: Vec<Signal>,
+    problems: Vec<String>,
+}
+
+impl Observer<SourceError> for Watcher {
+    fn signal(&mut self, signal: Signal) {
+        if let Some(sink) = &mut self.sink
+            && let Err(error) = sink.write(&signal)
+        {
+            let error = anyhow::Error::new(error).context("cannot write signals");
+            self.failure.get_or_insert(error);
+        }
+        if signal.status == Status::Open {
+            if self.findings.len() < FINDINGS_MAX {
+                self.findings.push(signal);
+            }
+        } else if let Some(known) = self.findings.iter_mut().rfind(|known| known.id == signal.id) {
+            *known = signal;
+        }
+    }
+
+    fn batch(&mut self, detector: &Detector) {
+        self.bar.set_position(self.consumed_bytes.load(Ordering::Relaxed));
+        if !self.bar.is_hidden() {
+            let records = terminal::grouped(detector.totals().records);
+            let findings = detector.findings().opened();
+            self.bar.set_message(format!("{records} records, {findings} findings"));
+        }
+    }
+
+    fn problem(&mut self, problem: SourceError) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem.to_string());
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What a replay found, for people or as JSON, on standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::terminal::{bytes, grouped};
+use crate::cli::ReportFormat;
+use crate::detect::{Detector, Totals};
+use crate::flow::protocol;
+use crate::pipeline::Outcome;
+use crate::signal::{Signal, Status, format_time};
+
+/// The end of a run.
+#[derive(Debug, Serialize)]
+pub(super) struct Report<'r> {
+    records: u64,
+    records_per_s: u64,
+    elapsed_s: f64,
+    event_time: Option<EventTime>,
+    bytes: u64,
+    rejected_records: u64,
+    no_data_records: u64,
+    skipped_data_records: u64,
+    refused_lines: u64,
+    refusals: Vec<RefusalRow>,
+    doubled_spaces: u64,
+    millisecond_times: u64,
+    late_rows: u64,
+    evicted_entities: u64,
+    suppressed_findings: u64,
+    entities: usize,
+    state_bytes: usize,
+    top_talkers: Vec<TalkerRow>,
+    top_services: Vec<ServiceRow>,
+    findings: &'r [Signal],
+    problems: &'r [String],
+}
+
+#[derive(Debug, Serialize)]
+struct EventTime {
+    first: String,
+    last: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusalRow {
+    reason: &'static str,
+    lines: u64,
+    example: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TalkerRow {
+    address: String,
+    bytes: u64,
+    bytes_error: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceRow {
+    protocol: u8,
+    port: u16,
+    records: u64,
+    records_error: u64,
+}
+
+const TOP: usize = 10;
+/// Findings listed for people; the JSON has all.
+const FINDINGS_SHOWN: usize = 50;
+
+impl<'r> Report<'r> {
+    pub(super) fn new(
+        detector: &Detector,
+        outcome: &Outcome,
+        elapsed: Duration,
+        findings: &'r [Signal],
+        problems: &'r [String],
+    ) -> Self {
+        let (totals, window) = (detector.totals(), detector.window());
+        Self {
+            records: totals.records,
+            records_per_s: per_second(totals.records, elapsed),
+            elapsed_s: elapsed.as_secs_f64(),
+            event_time: event_time(&totals),
+            bytes: totals.bytes,
+            rejected_records: totals.rejected,
+            no_data_records: totals.silent,
+            skipped_data_records: totals.blind,
+            refused_lines: outcome.refusals.total(),
+            refusals: refusals(outcome),
+            doubled_spaces: outcome.refusals.oddities.doubled_spaces,
+            millisecond_times: outcome.refusals.oddities.millisecond_times,
+            late_rows: window.late(),
+            evicted_entities: window.evictions(),
+            suppressed_findings: detector.findings().suppressed(),
+            entities: window.entities(),
+            state_bytes: window.memory_bytes(),
+            top_talkers: talkers(detector),
+            top_services: services(detector),
+            findings,
+            problems,
+        }
+    }
+
+    pub(super) fn print(&self, format: ReportFormat) -> io::Result<()> {
+        let text = match format {
+            ReportFormat::None => return Ok(()),
+            ReportFormat::Json => serde_json::to_string_pretty(self)? + "\n",
+            ReportFormat::Text => self.text(),
+        };
+        io::stderr().write_all(text.as_bytes())
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text).map_or_else(|_error| String::new(), |()| text)
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let (records, rate) = (grouped(self.records), grouped(self.records_per_s));
+        writeln!(out, "records    {records} in {:.2} s ({rate} per second)", self.elapsed_s)?;
+        if let Some(EventTime { first, last }) = &self.event_time {
+            writeln!(out, "event time {first} to {last}, {} as logged", bytes(self.bytes))?;
+        }
+        let rejected = grouped(self.rejected_records);
+        let (silent, blind) = (self.no_data_records, self.skipped_data_records);
+        writeln!(out, "rejected   {rejected}; NODATA {silent}, SKIPDATA {blind}")?;
+        writeln!(out, "refused    {} lines", grouped(self.refused_lines))?;
+        for row in &self.refusals {
+            let example = row.example.as_deref().unwrap_or_default();
+            writeln!(out, "  {:<14} {:>10}  first: {example}", row.reason, grouped(row.lines))?;
+        }
+        self.write_notes(out)?;
+        writeln!(out, "top talkers by bytes")?;
+        for row in &self.top_talkers {
+            let error = if row.bytes_error > 0 { format!(" (at most {} too high)", bytes(row.bytes_error)) } else { String::new() };
+            writeln!(out, "  {:<40} {:>10}{error}", row.address, bytes(row.bytes))?;
+        }
+        writeln!(out, "top destination ports by records")?;
+        for row in &self.top_services {
+            let service = format!("{} {}", protocol_name(row.protocol), row.port);
+            writeln!(out, "  {service:<40} {:>10}", grouped(row.records))?;
+        }
+        self.write_findings(out)
+    }
+
+    fn write_notes(&self, out: &mut String) -> std::fmt::Result {
+        let notes = [
+            ("lines with doubled spaces", self.doubled_spaces),
+            ("records with times in milliseconds", self.millisecond_times),
+            ("rows later than every window, dropped", self.late_rows),
+            ("entities evicted to keep the memory bound", self.evicted_entities),
+            ("findings suppressed by a limit", self.suppressed_findings),
+        ];
+        for (what, count) in notes.into_iter().filter(|(_, count)| *count > 0) {
+            writeln!(out, "note       {} {what}", grouped(count))?;
+        }
+        Ok(())
+    }
+
+    fn write_findings(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "findings   {}", self.findings.len())?;
+        for signal in self.findings.iter().take(FINDINGS_SHOWN) {
+            writeln!(out, "  {}", line(signal))?;
+        }
+        let more = self.findings.len().saturating_sub(FINDINGS_SHOWN);
+        if more > 0 { writeln!(out, "  and {more} more: --signals writes all") } else { Ok(()) }
+    }
+}
+
+/// A finding in one line for people.
+pub(super) fn line(signal: &Signal) -> String {
+    let status = match signal.status {
+        Status::Open => "open",
+        Status::Update => "grew",
+        Status::Closed => "closed",
+    };
+    let what = match signal.kind {
+        crate::signal::Kind::Exfiltration => bytes(signal.estimate),
+        _ => grouped(signal.estimate),
+    };
+    let minutes = signal.window_s / 60;
+    format!(
+        "{} {status:<6} {:<15} {} : {what} in {minutes} min, {:?}",
+        format_time(signal.last_seen_s),
+        signal.kind.label(),
+        signal.entity,
+        signal.severity,
+    )
+}
+
+fn per_second(records: u64, elapsed: Duration) -> u64 {
+    let micros = elapsed.as_micros().max(1);
+    u64::try_from(u128::from(records) * 1_000_000 / micros).unwrap_or(u64::MAX)
+}
+
+fn event_time(totals: &Totals) -> Option<EventTime> {
+    let time = EventTime { first: format_time(totals.first_s), last: format_time(totals.last_s) };
+    (totals.records > 0).then_some(time)
+}
+
+fn refusals(outcome: &Outcome) -> Vec<RefusalRow> {
+    let row = |(reason, lines, example): (crate::decode::Reason, u64, Option<&crate::decode::Example>)| {
+        RefusalRow { reason: reason.label(), lines, example: example.map(ToString::to_string) }
+    };
+    outcome.refusals.iter().map(row).collect()
+}
+
+fn talkers(detector: &Detector) -> Vec<TalkerRow> {
+    let top = detector.window().volumes.top_talkers(TOP).into_iter();
+    top.map(|talker| TalkerRow {
+        address: talker.key.to_string(),
+        bytes: talker.weight,
+        bytes_error: talker.error,
+    })
+    .collect()
+}
+
+fn services(detector: &Detector) -> Vec<ServiceRow> {
+    let top = detector.window().volumes.top_services(TOP).into_iter();
+    top.map(|service| ServiceRow {
+        protocol: service.key.0,
+        port: service.key.1,
+        records: service.weight,
+        records_error: service.error,
+    })
+    .collect()
+}
+
+fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::ICMP => "icmp".to_owned(),
+        protocol::TCP => "tcp".to_owned(),
+        protocol::UDP => "udp".to_owned(),
+        protocol::ICMPV6 => "icmpv6".to_owned(),
+        other => format!("protocol {other}"),
+    }
+}

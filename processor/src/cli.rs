@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Preset;
+use crate::telemetry::LogFormat;
+
+/// VPC Flow Logs in, port-scan and exfiltration signals out.
+#[derive(Debug, Parser)]
+#[command(name = "flowscout", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How log lines on standard error look; RUST_LOG sets which are shown.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// What flowscout can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Generate labelled traffic, watch it, and score the signals against the truth. No configuration, no account.
+    Demo(Demo),
+    /// Read flow-log files and report what was found.
+    Replay(Replay),
+    /// Print records as JSON lines, and refused lines with their reasons on standard error.
+    Decode(Decode),
+    /// Check a configuration file; print what it sets and how much memory it allows.
+    Check(Check),
+}
+
+/// `flowscout demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Flow records per second of event time.
+    #[arg(long, default_value_t = 200, value_name = "R")]
+    pub rate: u32,
+    /// Event time to generate, in seconds; it passes as fast as the machine allows.
+    #[arg(long, default_value_t = 7200, value_name = "N")]
+    pub seconds: u32,
+    /// The same seed gives the same traffic.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// Also write the signals as JSON lines to this file; `-` is standard output.
+    #[arg(long, value_name = "OUT")]
+    pub signals: Option<PathBuf>,
+    /// How to detect and with what.
+    #[command(flatten)]
+    pub detection: Detection,
+}
+
+/// `flowscout replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Files, folders and patterns, plain or gzip; `-` is standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// The layout of lines without a header.
+    #[command(flatten)]
+    pub format: Format,
+    /// How to detect and with what.
+    #[command(flatten)]
+    pub detection: Detection,
+    /// Write the signals as JSON lines to this file; `-` is standard output.
+    #[arg(long, value_name = "OUT")]
+    pub signals: Option<PathBuf>,
+    /// The report on standard error at the end.
+    #[arg(long, value_enum, default_value_t)]
+    pub report: ReportFormat,
+}
+
+/// `flowscout decode`.
+#[derive(Debug, Args)]
+pub struct Decode {
+    /// Files, folders and patterns, plain or gzip; `-`, the default, is standard input.
+    #[arg(default_value = "-", value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// The layout of lines without a header.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `flowscout check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Threads that decode; they bound the batches under way.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+}
+
+/// The layout of lines without a header.
+#[derive(Debug, Args)]
+pub struct Format {
+    /// `auto` (a header line, or the default), `default` (the 14 fields of version 2), or an AWS format string such as
+    /// '${version} ${srcaddr} …'. A header line in a file always wins.
+    #[arg(long, default_value = "auto", value_name = "F")]
+    pub format: String,
+}
+
+/// How to detect and with what.
+#[derive(Debug, Args)]
+pub struct Detection {
+    /// A configuration file.
+    #[arg(long, value_name = "C", conflicts_with = "preset")]
+    pub config: Option<PathBuf>,
+    /// Settings that ship with the program.
+    #[arg(long, value_enum, value_name = "P")]
+    pub preset: Option<Preset>,
+    /// Threads that decode, beside one that reads and one that detects. Default: one less than the cores, at least 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+}
+
+/// How `replay` reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// Nothing.
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

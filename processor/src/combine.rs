@@ -1,0 +1,202 @@
+//! One batch in, one mergeable [`Partial`] out: observations of the same conversation become one row.
+//!
+//! Runs wherever the bytes arrive and keeps nothing between batches, so it needs no lock and no order. A row is the
+//! exact, sparse form of everything the window needs: marks that are OR-ed and sums that are added, so that merging rows
+//! does not depend on their order. A server with a thousand requests in a batch costs one row per client; scans, whose
+//! targets are all distinct, do not compress, and are what must be kept.
+//!
+//! Memory: at most two rows per record of the batch.
+
+use indexmap::IndexMap;
+use sketches::hash::{HashKey, KeyedState};
+
+use crate::batch::BatchId;
+use crate::flow::{Action, Address, Record};
+use crate::observe::{Confidence, Observation, Outcome, observe};
+
+/// One conversation in one pane, as one interface saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConversationKey {
+    /// Who opened it.
+    pub initiator: Address,
+    /// To whom.
+    pub target: Address,
+    /// Pane of the records' `end`.
+    pub pane: u32,
+    /// Keyed hash of `interface-id`.
+    pub interface: u32,
+    /// The target's port.
+    pub port: u16,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+/// What was seen of a conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Conversation {
+    /// Which outcomes occurred.
+    pub marks: Marks,
+    /// The best evidence for its direction.
+    pub confidence: Confidence,
+    /// Its packets went to an AWS service's public range, other than `EC2`.
+    pub is_to_aws_service: bool,
+    /// Flow records, both directions.
+    pub records: u32,
+    /// Records with action REJECT, sent by the initiator.
+    pub rejected: u32,
+    /// Bytes from initiator to target.
+    pub bytes_up: u64,
+    /// Bytes from target to initiator.
+    pub bytes_down: u64,
+    /// Earliest `start`, Unix seconds.
+    pub first_s: u64,
+    /// Latest `end`, Unix seconds.
+    pub last_s: u64,
+}
+
+/// A set of [`Outcome`]s.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// Adds an outcome.
+    pub const fn insert(&mut self, outcome: Outcome) {
+        self.0 |= 1 << outcome as u8;
+    }
+
+    /// Whether an outcome occurred.
+    #[must_use]
+    pub const fn contains(self, outcome: Outcome) -> bool {
+        self.0 & 1 << outcome as u8 != 0
+    }
+}
+
+/// An interface for which AWS lost records.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Blindness {
+    /// Keyed hash of `interface-id`, as in [`ConversationKey`].
+    pub interface: u32,
+    /// `interface-id`.
+    pub interface_id: Box<str>,
+    /// `start`, Unix seconds.
+    pub start_s: u64,
+    /// `end`, Unix seconds.
+    pub end_s: u64,
+}
+
+/// Everything that the fold needs to know of one batch.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The batch it stands for.
+    pub id: BatchId,
+    /// Rows in order of pane; within a pane in order of appearance.
+    pub conversations: Vec<(ConversationKey, Conversation)>,
+    /// Interfaces with lost records.
+    pub blind: Vec<Blindness>,
+    /// Traffic records combined.
+    pub records: u64,
+    /// `NODATA` records.
+    pub silent: u64,
+}
+
+/// Collects the observations of one batch at a time.
+#[derive(Debug)]
+pub struct Combiner {
+    key: HashKey,
+    pane_s: u32,
+    rows: IndexMap<ConversationKey, Conversation, KeyedState>,
+    blind: Vec<Blindness>,
+    records: u64,
+    silent: u64,
+}
+
+impl Combiner {
+    /// `pane_s` is the width of a pane in seconds, at least 1; `key` is the deployment's secret.
+    #[must_use]
+    pub fn new(key: HashKey, pane_s: u32) -> Self {
+        let rows = IndexMap::with_hasher(KeyedState::new(key));
+        Self { key, pane_s, rows, blind: Vec::new(), records: 0, silent: 0 }
+    }
+
+    /// Takes a traffic record.
+    pub fn add(&mut self, record: &Record<'_>) {
+        self.records += 1;
+        let (first, second) = observe(record);
+        self.fold(record, &first, true);
+        if let Some(second) = second {
+            self.fold(record, &second, false);
+        }
+    }
+
+    /// Takes a `SKIPDATA` record.
+    pub fn add_blind(&mut self, interface_id: &[u8], start_s: u64, end_s: u64) {
+        let interface = self.interface(interface_id);
+        let interface_id = String::from_utf8_lossy(interface_id).into();
+        self.blind.push(Blindness { interface, interface_id, start_s, end_s });
+    }
+
+    /// Takes a `NODATA` record.
+    pub const fn add_silent(&mut self) {
+        self.silent += 1;
+    }
+
+    /// Gives the partial of all that was added since the last call.
+    pub fn finish(&mut self, id: BatchId) -> Partial {
+        let mut conversations: Vec<_> = self.rows.drain(..).collect();
+        conversations.sort_by_key(|(key, _)| key.pane);
+        Partial {
+            id,
+            conversations,
+            blind: std::mem::take(&mut self.blind),
+            records: std::mem::take(&mut self.records),
+            silent: std::mem::take(&mut self.silent),
+        }
+    }
+
+    /// `counts` is false for the second observation of one record, whose volume the first has counted.
+    fn fold(&mut self, record: &Record<'_>, seen: &Observation, counts: bool) {
+        let key = ConversationKey {
+            initiator: seen.initiator,
+            target: seen.target,
+            pane: u32::try_from(record.end_s / u64::from(self.pane_s)).unwrap_or(u32::MAX),
+            interface: self.interface(record.interface_id),
+            port: seen.port,
+            protocol: seen.protocol,
+        };
+        let row = self.rows.entry(key).or_insert(Conversation {
+            marks: Marks::default(),
+            confidence: Confidence::Low,
+            is_to_aws_service: false,
+            records: 0,
+            rejected: 0,
+            bytes_up: 0,
+            bytes_down: 0,
+            first_s: record.start_s,
+            last_s: record.end_s,
+        });
+        row.marks.insert(seen.outcome);
+        row.confidence = row.confidence.max(seen.confidence);
+        row.first_s = row.first_s.min(record.start_s);
+        row.last_s = row.last_s.max(record.end_s);
+        if !counts {
+            return;
+        }
+        row.records = row.records.saturating_add(1);
+        if seen.is_from_initiator {
+            row.bytes_up = row.bytes_up.saturating_add(record.bytes);
+            row.is_to_aws_service |= !matches!(record.destination_service, b"" | b"EC2");
+            let is_rejected = record.action == Some(Action::Reject);
+            row.rejected = row.rejected.saturating_add(u32::from(is_rejected));
+        } else {
+            row.bytes_down = row.bytes_down.saturating_add(record.bytes);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+    fn interface(&self, interface_id: &[u8]) -> u32 {
+        self.key.hash_bytes(interface_id) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,453 @@
+//! Rules over windows: partials in, signals out. A deterministic fold: the same partials in the same order give the same
+//! signals, whatever the clock on the wall says.
+//!
+//! A scan rule looks only at attempts that *failed*: refused ones at once, unanswered ones when their answer is overdue
+//! ([`window::Config::settle_s`](crate::window::Config)). Rules fire on the row that crosses the threshold, not when a
+//! window ends; an entity whose open attempts may cross it is judged again when they have settled.
+//!
+//! Thresholds and their sources: docs/detections.md.
+
+mod config;
+mod findings;
+mod verdict;
+
+use std::collections::VecDeque;
+
+use sketches::hash::HashKey;
+use sketches::pane::Pane;
+
+pub use config::{
+    BlockScan, Config, DataGap, Exfiltration, HorizontalScan, Limits, RejectedSurge, Threshold,
+    VerticalScan,
+};
+pub use findings::{Finding, Findings, Subject};
+use verdict::Verdict;
+
+use crate::combine::{Blindness, Conversation, ConversationKey, Partial};
+use crate::observe::Outcome;
+use crate::signal::{Entity, Evidence, Kind, Party, Severity, Signal};
+use crate::window::{self, NetworkConfig, Scope, SlidingSum, Window, elements_max};
+
+/// What went through the fold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Traffic records.
+    pub records: u64,
+    /// `NODATA` records.
+    pub silent: u64,
+    /// `SKIPDATA` records.
+    pub blind: u64,
+    /// Records with action REJECT, as counted towards their initiator.
+    pub rejected: u64,
+    /// Bytes, as logged.
+    pub bytes: u64,
+    /// Event time of the earliest record; 0 before the first.
+    pub first_s: u64,
+    /// Event time of the latest record.
+    pub last_s: u64,
+}
+
+/// The fold.
+#[derive(Debug)]
+pub struct Detector {
+    config: Config,
+    network: NetworkConfig,
+    window: Window,
+    findings: Findings,
+    /// Entities to be judged again, in order of the pane.
+    due: VecDeque<(Pane, Scope)>,
+    totals: Totals,
+}
+
+/// A pair gets an exact byte sum when its estimate reaches this share of the floor.
+const GATE_DIVISOR: u64 = 100;
+
+impl Detector {
+    /// An empty fold. `None` when a sketch cannot be made, which their constants exclude.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        network: NetworkConfig,
+        window: window::Config,
+        key: HashKey,
+    ) -> Option<Self> {
+        let upload = (config.exfiltration.window_s, config.exfiltration.bytes / GATE_DIVISOR);
+        Some(Self {
+            window: Window::new(window, key, config.horizon_s(), upload)?,
+            findings: Findings::new(key, config.limits.clone()),
+            config,
+            network,
+            due: VecDeque::new(),
+            totals: Totals::default(),
+        })
+    }
+
+    /// Applies one batch. Each batch must be applied once: sums are not idempotent.
+    pub fn apply(&mut self, partial: &Partial, emit: &mut dyn FnMut(Signal)) {
+        self.totals.records += partial.records;
+        self.totals.silent += partial.silent;
+        for blind in &partial.blind {
+            self.apply_blindness(blind, emit);
+        }
+        for (key, row) in &partial.conversations {
+            self.count(row);
+            self.window.volumes.count(key, row);
+            if !self.window.refuse_late(key.pane) {
+                self.advance(key.pane, emit);
+                self.apply_row(key, row, emit);
+            }
+        }
+    }
+
+    /// Judges what is still waiting for answers, at the end of the input. Open findings stay open.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Signal)) {
+        while let Some((due, scope)) = self.due.pop_front() {
+            self.judge_due(due, scope, emit);
+        }
+    }
+
+    /// The state of all entities.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The open findings.
+    #[must_use]
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// What went through.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn count(&mut self, row: &Conversation) {
+        let totals = &mut self.totals;
+        totals.rejected += u64::from(row.rejected);
+        totals.bytes = totals.bytes.saturating_add(row.bytes_up).saturating_add(row.bytes_down);
+        let is_first = totals.first_s == 0 || row.first_s < totals.first_s;
+        totals.first_s = if is_first { row.first_s } else { totals.first_s };
+        totals.last_s = totals.last_s.max(row.last_s);
+    }
+
+    fn apply_row(
+        &mut self,
+        key: &ConversationKey,
+        row: &Conversation,
+        emit: &mut dyn FnMut(Signal),
+    ) {
+        if self.network.allow_sources.contains(key.initiator) {
+            return;
+        }
+        let scopes = self.window.update(key, row);
+        let is_attempt = row.marks.contains(Outcome::Opened) || row.marks.contains(Outcome::Refused);
+        if is_attempt {
+            for scope in scopes.into_iter().flatten() {
+                self.judge_updated(scope, row.last_s, emit);
+            }
+        }
+        if row.rejected > 0 {
+            self.judge_rejections(key, row, emit);
+        }
+        if row.bytes_up > 0 {
+            self.judge_upload(key, row, emit);
+        }
+    }
+
+    /// Moves event time on: judges what falls due on the way, then closes what no longer holds.
+    fn advance(&mut self, pane: Pane, emit: &mut dyn FnMut(Signal)) {
+        if pane <= self.window.clock() {
+            return;
+        }
+        while let Some(&(due, scope)) = self.due.front().filter(|(due, _)| *due <= pane) {
+            self.due.pop_front();
+            self.judge_due(due, scope, emit);
+        }
+        self.window.advance(pane);
+        let (config, window) = (&self.config, &self.window);
+        self.findings.review(|subject, signal| still_holds(config, window, subject, signal), emit);
+    }
+
+    /// Judges an entity whose row has just been applied. Attempts still waiting for an answer are looked at when they
+    /// have settled; so are entities too large to count exactly, whose every estimate costs microseconds.
+    fn judge_updated(&mut self, scope: Scope, last_s: u64, emit: &mut dyn FnMut(Signal)) {
+        let Some(entity) = self.window.entity(&scope) else { return };
+        let least = verdict::elements_min(&self.config, &scope) as usize;
+        if elements_max(&entity.elements) < least || self.is_spoken_for(&scope) {
+            return;
+        }
+        let clock = self.window.clock();
+        if entity.elements.is_exact() {
+            let all = verdict::judge(&self.config, &self.window, &scope, (clock, clock));
+            if all.is_none() {
+                return;
+            }
+            let at = (clock, self.window.settled(clock));
+            if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, at) {
+                return self.raise(scope, &verdict, last_s, emit);
+            }
+        }
+        self.wait(scope, clock);
+    }
+
+    fn judge_due(&mut self, due: Pane, scope: Scope, emit: &mut dyn FnMut(Signal)) {
+        self.window.clear_due(&scope);
+        if self.is_spoken_for(&scope) {
+            return;
+        }
+        let settled = self.window.settled(due);
+        if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, (due, settled)) {
+            let newest = self.window.entity(&scope).and_then(|entity| entity.elements.newest());
+            let last_s = self.window.start_s(newest.unwrap_or(due));
+            return self.raise(scope, &verdict, last_s, emit);
+        }
+        let may_rise = self.window.entity(&scope).and_then(|entity| entity.elements.newest());
+        let is_waiting = may_rise.is_some_and(|newest| newest > settled && newest <= due);
+        if is_waiting
+            && verdict::judge(&self.config, &self.window, &scope, (due, due)).is_some()
+        {
+            self.wait(scope, due);
+        }
+    }
+
+    /// A source as a whole needs no finding beside one that names its target or port.
+    fn is_spoken_for(&self, scope: &Scope) -> bool {
+        let Scope::Source { source } = *scope else { return false };
+        let subject = Subject::Scope(*scope);
+        let narrow = [Kind::HorizontalScan, Kind::VerticalScan];
+        let has_narrow = |kind| {
+            self.findings.open_by(kind, source) > u32::from(self.findings.is_open(kind, subject))
+        };
+        let is_block = self.findings.is_open(Kind::BlockScan, subject);
+        let breadth = self.window.entity(scope).and_then(|entity| entity.breadth.as_ref());
+        let could_be_block = breadth.is_some_and(|breadth| {
+            let ports = self.config.block_scan.ports_min as usize;
+            let hosts = self.config.block_scan.hosts_min as usize;
+            elements_max(&breadth.ports) >= ports && elements_max(&breadth.hosts) >= hosts
+        });
+        !is_block && !could_be_block && narrow.into_iter().any(has_narrow)
+    }
+
+    fn wait(&mut self, scope: Scope, from: Pane) {
+        let due = from + self.window.settle_panes().max(1);
+        if self.window.set_due(&scope, due) {
+            // Late rows and re-judged entities can ask for an earlier pane than the last in the queue.
+            let place = self.due.partition_point(|(other, _)| *other <= due);
+            self.due.insert(place, (due, scope));
+        }
+    }
+
+    fn raise(
+        &mut self,
+        scope: Scope,
+        verdict: &Verdict,
+        last_s: u64,
+        emit: &mut dyn FnMut(Signal),
+    ) {
+        let answered = rounded(verdict.counts.answered);
+        let is_internal = self.network.internal.contains(scope.source());
+        let severity = match (is_internal, answered) {
+            (true, _) => Severity::High,
+            (false, 0) => Severity::Low,
+            (false, _) => Severity::Medium,
+        };
+        let mut signal = Signal::about(verdict.kind, severity, Entity::of_scope(&scope));
+        signal.window_s = verdict.threshold.window_s;
+        signal.threshold = u64::from(verdict.threshold.distinct);
+        signal.estimate = rounded(verdict.estimate);
+        signal.estimate_error = rounded(verdict.counts.standard_error);
+        signal.first_seen_s = self.window.start_s(verdict.first).min(last_s);
+        signal.last_seen_s = last_s;
+        signal.evidence = self.evidence(&scope, signal.window_s);
+        signal.evidence.attempted = Some(rounded(verdict.counts.seen));
+        signal.evidence.answered = Some(answered);
+        self.send(Subject::Scope(scope), signal, emit);
+    }
+
+    fn evidence(&self, scope: &Scope, window_s: u32) -> Evidence {
+        let clock = self.window.clock();
+        let first = self.window.range(window_s, clock).first;
+        let mut evidence =
+            Evidence { is_data_complete: !self.window.blind.is_any_since(first), ..Evidence::default() };
+        let Some(entity) = self.window.entity(scope) else { return evidence };
+        evidence.direction_confidence = entity.confidence.map(crate::observe::Confidence::label);
+        for (target, port) in entity.samples.iter().flat_map(|samples| samples.iter()) {
+            if !matches!(scope, Scope::Pair { .. }) && !evidence.targets.contains(&target) {
+                evidence.targets.push(target);
+            }
+            if !matches!(scope, Scope::Service { .. }) && !evidence.ports.contains(&port) {
+                evidence.ports.push(port);
+            }
+        }
+        evidence
+    }
+
+    fn judge_rejections(
+        &mut self,
+        key: &ConversationKey,
+        row: &Conversation,
+        emit: &mut dyn FnMut(Signal),
+    ) {
+        let rule = &self.config.rejected_surge;
+        let scope = Scope::Source { source: key.initiator };
+        let Some(surge) = surge(&self.window, &scope, rule.window_s).filter(|_| rule.enabled) else {
+            return;
+        };
+        let is_surge = surge.repeated >= u64::from(rule.records)
+            && ratio(surge.repeated, surge.before) >= rule.ratio_min;
+        let subject = Subject::Scope(scope);
+        if !is_surge && !self.findings.is_open(Kind::RejectedSurge, subject) {
+            return;
+        }
+        let entity = Entity { dst: None, ..Entity::of_scope(&scope) };
+        let mut signal = Signal::about(Kind::RejectedSurge, Severity::Medium, entity);
+        signal.window_s = rule.window_s;
+        signal.threshold = u64::from(rule.records);
+        signal.estimate = surge.repeated;
+        let clock = self.window.clock();
+        signal.first_seen_s =
+            self.window.start_s(self.window.range(rule.window_s, clock).first).max(row.first_s.min(
+                row.last_s.saturating_sub(u64::from(rule.window_s)),
+            ));
+        signal.last_seen_s = row.last_s;
+        signal.evidence = self.evidence(&scope, signal.window_s);
+        signal.evidence.targets = vec![key.target];
+        signal.evidence.ports = vec![key.port];
+        signal.evidence.rejected_records = Some(surge.records);
+        self.send(subject, signal, emit);
+    }
+
+    fn judge_upload(
+        &mut self,
+        key: &ConversationKey,
+        row: &Conversation,
+        emit: &mut dyn FnMut(Signal),
+    ) {
+        let rule = &self.config.exfiltration;
+        let internal = &self.network.internal;
+        let is_upload = internal.contains(key.initiator)
+            && !internal.contains(key.target)
+            && !key.target.is_group()
+            && !rule.allow_destinations.contains(key.target)
+            && !(row.is_to_aws_service && rule.ignore_aws_services);
+        if !rule.enabled || !is_upload {
+            return;
+        }
+        let (window_s, floor) = (rule.window_s, rule.bytes);
+        let Some(upload) = self.window.volumes.add_upload(key, row.bytes_up) else { return };
+        if upload.bytes < floor {
+            return;
+        }
+        let severity = if upload.bytes / 10 >= floor { Severity::Critical } else { Severity::High };
+        let scope = Scope::Pair { source: key.initiator, target: key.target };
+        let mut signal = Signal::about(Kind::Exfiltration, severity, Entity::of_scope(&scope));
+        (signal.window_s, signal.threshold, signal.estimate) = (window_s, floor, upload.bytes);
+        signal.estimate_error = 2 * (floor / GATE_DIVISOR);
+        signal.first_seen_s = self.window.start_s(upload.first);
+        signal.last_seen_s = row.last_s;
+        signal.evidence = self.evidence(&scope, window_s);
+        signal.evidence.targets = Vec::new();
+        signal.evidence.ports = vec![key.port];
+        signal.evidence.bytes = Some(upload.bytes);
+        signal.evidence.direction_confidence = Some(row.confidence.label());
+        self.send(Subject::Scope(scope), signal, emit);
+    }
+
+    fn apply_blindness(&mut self, blind: &Blindness, emit: &mut dyn FnMut(Signal)) {
+        self.totals.blind += 1;
+        let pane_s = u64::from(self.window.config().pane_s);
+        let pane = |time_s: u64| Pane::try_from(time_s / pane_s).unwrap_or(Pane::MAX);
+        if self.window.refuse_late(pane(blind.end_s)) {
+            return;
+        }
+        self.window.blind.add(blind.interface, pane(blind.start_s), pane(blind.end_s));
+        if !self.config.data_gap.enabled {
+            return;
+        }
+        let src = Party::Interface(blind.interface_id.clone());
+        let entity = Entity { src, dst: None, port: None, protocol: None };
+        let mut signal = Signal::about(Kind::DataGap, Severity::Informational, entity);
+        (signal.window_s, signal.threshold) = (self.config.data_gap.quiet_s, 1);
+        let subject = Subject::Interface(blind.interface);
+        let known = self.findings.lost_intervals(subject);
+        signal.estimate = known + 1;
+        signal.first_seen_s = blind.start_s;
+        signal.last_seen_s = blind.end_s;
+        self.send(subject, signal, emit);
+    }
+
+    fn send(&mut self, subject: Subject, signal: Signal, emit: &mut dyn FnMut(Signal)) {
+        if let Some(signal) = self.findings.raise(subject, signal) {
+            emit(signal);
+        }
+    }
+}
+
+/// Whether an open finding still holds at the window's clock; gives its present estimate if so.
+fn still_holds(config: &Config, window: &Window, subject: &Subject, signal: &Signal) -> Option<u64> {
+    let clock = window.clock();
+    match (signal.kind, subject) {
+        (Kind::DataGap, _) => {
+            let quiet_since_s = window.start_s(clock).saturating_sub(signal.last_seen_s);
+            (quiet_since_s < u64::from(signal.window_s)).then_some(signal.estimate)
+        }
+        (Kind::Exfiltration, Subject::Scope(Scope::Pair { source, target })) => {
+            let bytes = window.volumes.upload((*source, *target), clock)?.bytes;
+            (bytes >= signal.threshold).then_some(bytes)
+        }
+        (Kind::RejectedSurge, Subject::Scope(scope)) => {
+            let surge = surge(window, scope, signal.window_s)?;
+            (surge.repeated >= signal.threshold).then_some(surge.repeated)
+        }
+        (_, Subject::Scope(scope)) => {
+            let distinct = u32::try_from(signal.threshold).unwrap_or(u32::MAX);
+            let opened = Threshold { window_s: signal.window_s, distinct };
+            let verdict = verdict::still_holds(config, window, scope, &opened, clock)?;
+            Some(rounded(verdict.estimate))
+        }
+        (_, Subject::Interface(_)) => None,
+    }
+}
+
+struct Surge {
+    /// Rejected records in the window.
+    records: u64,
+    /// Of these, those beyond one per distinct service that failed.
+    repeated: u64,
+    /// Rejected records just before, scaled to the width of the window.
+    before: u64,
+}
+
+fn surge(window: &Window, scope: &Scope, window_s: u32) -> Option<Surge> {
+    let entity = window.entity(scope)?;
+    let sums = entity.breadth.as_ref()?.rejections.as_ref()?;
+    let (clock, bucket_panes) = (window.clock(), window.rejection_bucket_panes());
+    let held = u32::try_from(SlidingSum::BUCKETS).unwrap_or(u32::MAX);
+    let buckets = (window_s / window.config().pane_s / bucket_panes).clamp(1, held - 1);
+    let records = sums.sum(clock, bucket_panes, buckets);
+    let all = sums.sum(clock, bucket_panes, held);
+    let before = (all - records) * u64::from(buckets) / u64::from(held - buckets);
+    let range = window.range(window_s, clock);
+    let distinct = rounded(entity.elements.count(range, clock).unanswered);
+    Some(Surge { records, repeated: records.saturating_sub(distinct), before })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no 53rd bit")]
+fn ratio(now: u64, before: u64) -> f64 {
+    if before == 0 { f64::INFINITY } else { now as f64 / before as f64 }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts from 0 to far below 2^53"
+)]
+fn rounded(count: f64) -> u64 {
+    count.round().max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! flowscout: VPC Flow Logs in, port-scan and exfiltration signals out.
+//!
+//! The modules stand in the order in which data visits them. Between `decode` and `detect` lies the pure core: no I/O, no
+//! clock, no threads, no logging; time and randomness are arguments. `tests/architecture.rs` holds which module may import
+//! which.
+
+// What is said: values without behaviour.
+pub mod batch;
+pub mod flow;
+pub mod signal;
+
+// Where bytes come from.
+pub mod source;
+
+// The core, in order.
+pub mod decode;
+pub mod observe;
+pub mod combine;
+pub mod window;
+pub mod detect;
+
+// Around it: where partials become durable, and the threads that carry batches through it all.
+pub mod journal;
+pub mod pipeline;
+
+// Where signals go.
+pub mod sink;
+
+// The program: logs, settings, command line, and the one place that wires edges together.
+pub mod telemetry;
+pub mod config;
+pub mod cli;
+pub mod app;

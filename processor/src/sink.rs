@@ -1,0 +1,51 @@
+//! Where signals go: JSON lines to a file or to standard output.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::signal::Signal;
+
+/// A file or standard output, one JSON object per line.
+pub struct JsonLines {
+    writer: Box<dyn Write>,
+    written: u64,
+}
+
+impl JsonLines {
+    /// To the file at `path`, which is replaced, or to standard output if it is `-`.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let writer: Box<dyn Write> = if path.as_os_str() == "-" {
+            Box::new(BufWriter::new(io::stdout()))
+        } else {
+            Box::new(BufWriter::new(File::create(path)?))
+        };
+        Ok(Self { writer, written: 0 })
+    }
+
+    /// Writes one signal; it is visible to readers at once, since signals are few and someone waits for them.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write(&mut self, signal: &Signal) -> io::Result<()> {
+        serde_json::to_writer(&mut self.writer, signal)?;
+        self.writer.write_all(b"\n")?;
+        self.written += 1;
+        self.writer.flush()
+    }
+
+    /// Signals written.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+}
+
+impl std::fmt::Debug for JsonLines {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("JsonLines").field("written", &self.written).finish_non_exhaustive()
+    }
+}

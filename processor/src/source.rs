@@ -1,0 +1,34 @@
+//! Where batches come from. A source is an iterator of batches and of problems it met and went past.
+
+pub mod cut;
+pub mod file;
+pub mod generator;
+mod paths;
+
+pub use paths::{PathError, expand};
+
+use std::io;
+use std::sync::Arc;
+
+/// Something that could not be read; the source goes on with what comes next.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It could not be opened.
+    #[error("{path}: cannot open: {error}")]
+    Open {
+        /// The file.
+        path: Arc<str>,
+        /// Why.
+        error: io::Error,
+    },
+    /// It broke off while it was read; all whole lines before were used.
+    #[error("{path}:{line}: cannot read on: {error}")]
+    Read {
+        /// The file.
+        path: Arc<str>,
+        /// The line that was being read, counted from 1.
+        line: u64,
+        /// Why.
+        error: io::Error,
+    },
+}

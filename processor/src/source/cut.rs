@@ -1,0 +1,256 @@
+//! Cuts a stream of text into batches at line ends, and notices header lines.
+//!
+//! The cuts depend on the bytes alone, not on how they arrive, so reading a file again makes the same batches. A header
+//! line ends a batch: what follows it may stand in another layout.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
+
+use crate::batch::{Batch, BatchId};
+use crate::decode::LINE_BYTES_MAX;
+use crate::flow::Layout;
+
+/// Batches are about this large: big enough that a batch's rows repay their table, small enough for a core's cache.
+pub const BATCH_BYTES: usize = 512 * 1024;
+
+/// One stream of lines.
+#[derive(Debug)]
+pub struct Cutter<R> {
+    reader: R,
+    source: Arc<str>,
+    layout: Arc<Layout>,
+    /// Bytes read but not handed out; begins at a line start.
+    rest: Vec<u8>,
+    is_at_end: bool,
+    /// The reader failed; reported once all whole lines before are handed out.
+    failure: Option<io::Error>,
+    offset_bytes: u64,
+    line: u64,
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl<R: Read> Cutter<R> {
+    /// Lines stand in `layout` until a header line says otherwise.
+    pub const fn new(reader: R, source: Arc<str>, layout: Arc<Layout>) -> Self {
+        Self {
+            reader,
+            source,
+            layout,
+            rest: Vec::new(),
+            is_at_end: false,
+            failure: None,
+            offset_bytes: 0,
+            line: 1,
+        }
+    }
+
+    /// The number of the first line that was not handed out yet.
+    #[must_use]
+    pub const fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next batch, or `None` at the end.
+    ///
+    /// # Errors
+    /// When the reader failed. All whole lines read before have been handed out by then; nothing follows.
+    pub fn next_batch(&mut self) -> io::Result<Option<Batch>> {
+        loop {
+            if let Err(failure) = self.fill() {
+                self.failure = Some(failure);
+                self.is_at_end = true;
+            }
+            let end = match memrchr(b'\n', &self.rest) {
+                Some(place) => place + 1,
+                None if self.failure.is_some() => 0,
+                None if self.is_at_end => self.rest.len(),
+                None => {
+                    self.shorten_line()?;
+                    continue;
+                }
+            };
+            if end == 0 {
+                return self.failure.take().map_or(Ok(None), Err);
+            }
+            if let Some(batch) = self.take(end) {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    /// Reads until a batch is full or the stream ends.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.is_at_end {
+            return Ok(());
+        }
+        let wanted = BATCH_BYTES.saturating_sub(self.rest.len());
+        let limit = u64::try_from(wanted).unwrap_or(u64::MAX);
+        self.rest.reserve_exact(wanted);
+        let read = (&mut self.reader).take(limit).read_to_end(&mut self.rest)?;
+        if read < wanted {
+            self.is_at_end = true;
+        }
+        if self.offset_bytes == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
+            self.rest.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(())
+    }
+
+    /// Cuts the batch that ends at `end`, or earlier at a header line; `None` when there were only header lines.
+    fn take(&mut self, end: usize) -> Option<Batch> {
+        let mut start = 0;
+        while let Some(layout) = header(&self.rest[start..end]) {
+            self.layout = Arc::new(layout);
+            start += line_length(&self.rest[start..end]);
+            self.line += 1;
+        }
+        let (length, lines) = lines_before_header(&self.rest[start..end]);
+        let rest = self.rest.split_off(start + length);
+        let mut bytes = std::mem::replace(&mut self.rest, rest);
+        let offset_bytes = self.offset_bytes + as_u64(start);
+        self.offset_bytes += as_u64(bytes.len());
+        if length == 0 {
+            return None;
+        }
+        bytes.drain(..start);
+        let first_line = self.line;
+        self.line += lines;
+        let id = BatchId { source: Arc::clone(&self.source), offset_bytes };
+        Some(Batch { id, first_line, bytes, layout: Arc::clone(&self.layout) })
+    }
+
+    /// Shortens a line that fills the buffer to just over what a line may be, so that the decoder refuses it, and skips to
+    /// its end.
+    fn shorten_line(&mut self) -> io::Result<()> {
+        let skipped = self.rest.len() - (LINE_BYTES_MAX + 1);
+        self.rest.truncate(LINE_BYTES_MAX + 1);
+        self.offset_bytes += as_u64(skipped);
+        let mut chunk = vec![0; BATCH_BYTES];
+        loop {
+            let read = match self.reader.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            };
+            if read == 0 {
+                self.is_at_end = true;
+                return Ok(());
+            }
+            match memchr(b'\n', &chunk[..read]) {
+                Some(place) => {
+                    self.offset_bytes += as_u64(place);
+                    self.rest.extend_from_slice(&chunk[place..read]);
+                    return Ok(());
+                }
+                None => self.offset_bytes += as_u64(read),
+            }
+        }
+    }
+}
+
+/// The layout that the first line of `text` announces, if it is a header.
+fn header(text: &[u8]) -> Option<Layout> {
+    if !text.first()?.is_ascii_lowercase() {
+        return None;
+    }
+    let line = &text[..line_length(text)];
+    Layout::from_header(line.trim_ascii_end())
+}
+
+/// Bytes and lines of `text` up to the next header line.
+fn lines_before_header(text: &[u8]) -> (usize, u64) {
+    let (mut length, mut lines) = (0, 0);
+    while length < text.len() && header(&text[length..]).is_none() {
+        length += line_length(&text[length..]);
+        lines += 1;
+    }
+    (length, lines)
+}
+
+fn line_length(text: &[u8]) -> usize {
+    memchr(b'\n', text).map_or(text.len(), |place| place + 1)
+}
+
+fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cut(text: &[u8]) -> Vec<Batch> {
+        let layout = Arc::new(Layout::default_version_2());
+        let mut cutter = Cutter::new(text, "test".into(), layout);
+        std::iter::from_fn(|| cutter.next_batch().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_header_in_mid_file_changes_the_layout_of_what_follows() {
+        let batches = cut(b"srcaddr dstaddr end\n1 2 3\nend srcaddr\n4 5\n\n6 7");
+        let seen: Vec<_> = batches
+            .iter()
+            .map(|batch| (batch.first_line, &batch.bytes[..], batch.layout.columns().len()))
+            .collect();
+        assert_eq!(seen, [(2, &b"1 2 3\n"[..], 3), (4, &b"4 5\n\n6 7"[..], 2)]);
+        assert_eq!(batches[1].id.offset_bytes, 38);
+    }
+
+    #[test]
+    fn a_line_larger_than_a_batch_is_shortened_and_the_next_line_survives() {
+        let mut text = vec![b'x'; 3 * BATCH_BYTES];
+        text.extend_from_slice(b"\nnext\n");
+        let batches = cut(&text);
+        let bytes: Vec<u8> = batches.iter().flat_map(|batch| batch.bytes.clone()).collect();
+        assert_eq!(bytes.len(), LINE_BYTES_MAX + 1 + "\nnext\n".len());
+        assert!(bytes.ends_with(b"\nnext\n"));
+    }
+
+    #[test]
+    fn an_empty_stream_and_one_of_headers_alone_give_no_batch() {
+        assert!(cut(b"").is_empty());
+        assert!(cut(b"version srcaddr\n").is_empty());
+        assert!(cut(b"\xef\xbb\xbfversion srcaddr").is_empty());
+    }
+
+    /// Gives at most `step` bytes a read.
+    struct Slow<'t>(&'t [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.1.min(buffer.len()).min(self.0.len());
+            let (now, later) = self.0.split_at(length);
+            buffer[..length].copy_from_slice(now);
+            self.0 = later;
+            Ok(length)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn cuts_depend_on_the_bytes_alone_and_lose_none(
+            lines in prop::collection::vec("[0-9. ]{0,3000}", 0..600),
+            step in 1000usize..200_000,
+        ) {
+            let text = lines.join("\n").into_bytes();
+            let layout = Arc::new(Layout::default_version_2());
+            let mut slow = Cutter::new(Slow(&text, step), "test".into(), layout);
+            let slow: Vec<_> = std::iter::from_fn(|| slow.next_batch().unwrap()).collect();
+            let fast = cut(&text);
+            prop_assert_eq!(fast.len(), slow.len());
+            let mut offset = 0;
+            for (fast, slow) in fast.iter().zip(&slow) {
+                prop_assert_eq!(&fast.bytes, &slow.bytes);
+                prop_assert_eq!(fast.id.offset_bytes, offset);
+                offset += as_u64(fast.bytes.len());
+            }
+            let whole: Vec<u8> = fast.into_iter().flat_map(|batch| batch.bytes).collect();
+            prop_assert_eq!(whole, text);
+        }
+    }
+}

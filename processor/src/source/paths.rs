@@ -1,0 +1,137 @@
+//! Which files a list of paths, patterns and folders means, in which order.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Why paths name nothing to read.
+#[derive(Debug, thiserror::Error)]
+pub enum PathError {
+    /// A folder without a flow-log file.
+    #[error("{0}: no flow-log file in this folder (looked for *.log, *.gz and *.txt, in sub-folders too)")]
+    EmptyFolder(PathBuf),
+    /// A pattern that matches nothing.
+    #[error("{0}: no file matches this pattern")]
+    NoMatch(String),
+    /// A pattern that is none.
+    #[error("{pattern}: not a pattern: {error}")]
+    Pattern {
+        /// As it was given.
+        pattern: String,
+        /// Why.
+        error: glob::PatternError,
+    },
+    /// A folder that cannot be listed.
+    #[error("{path}: cannot list: {error}")]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// The files that `paths` mean. A folder means its log files and those of its sub-folders; a pattern that is not itself a
+/// file means what it matches; `-` and anything else means itself. Files with AWS's names are put in the order of the
+/// five-minute slot in their name, since a delivery's folders are not in the order of time.
+///
+/// # Errors
+/// When a folder or pattern means no file, or cannot be listed.
+pub fn expand(paths: &[String]) -> Result<Vec<PathBuf>, PathError> {
+    let mut files = Vec::new();
+    for text in paths {
+        let path = Path::new(text);
+        if path.is_dir() {
+            let mut found = Vec::new();
+            walk(path, &mut found)?;
+            if found.is_empty() {
+                return Err(PathError::EmptyFolder(path.to_owned()));
+            }
+            files.append(&mut found);
+        } else if !path.exists() && text.contains(['*', '?', '[']) {
+            files.append(&mut matching(text)?);
+        } else {
+            files.push(path.to_owned());
+        }
+    }
+    files.sort_by_cached_key(|path| slot_of(path));
+    Ok(files)
+}
+
+fn matching(pattern: &str) -> Result<Vec<PathBuf>, PathError> {
+    let matches = glob::glob(pattern)
+        .map_err(|error| PathError::Pattern { pattern: pattern.to_owned(), error })?;
+    let files: Vec<PathBuf> = matches.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    if files.is_empty() { Err(PathError::NoMatch(pattern.to_owned())) } else { Ok(files) }
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
+    let list = |error| PathError::List { path: folder.to_owned(), error };
+    let entries = fs::read_dir(folder).map_err(list)?.collect::<Result<Vec<_>, _>>().map_err(list)?;
+    let mut entries: Vec<_> = entries.into_iter().map(|entry| (entry.path(), entry)).collect();
+    entries.sort_by(|left, right| left.0.cmp(&right.0));
+    for (path, entry) in entries {
+        let kind = entry.file_type().map_err(list)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Links to folders are not followed: they could lead in a circle.
+        if kind.is_dir() {
+            walk(&path, found)?;
+        } else if is_log(&path) && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["log", "gz", "txt"].iter().any(|known| extension == *known))
+}
+
+/// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files"; empty for other names, which therefore keep their order
+/// and come first.
+fn slot_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_slot = |part: &&str| {
+        part.len() == 14
+            && part.bytes().enumerate().all(|(place, byte)| match place {
+                8 => byte == b'T',
+                13 => byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    name.split('_').find(is_slot).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_means_its_logs_in_the_order_of_their_slots() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "a/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1625Z_aa.log.gz",
+            "b/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1620Z_bb.log.gz",
+            "b/labels.tsv",
+            "b/.hidden.log",
+        ];
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let files = expand(&[folder.path().to_string_lossy().into_owned()]).unwrap();
+        let found: Vec<_> = files.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
+        assert_eq!(found, [Path::new(names[1]), Path::new(names[0])]);
+    }
+
+    #[test]
+    fn folders_and_patterns_without_logs_are_refused_and_missing_files_are_left_to_the_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_string_lossy().into_owned();
+        assert!(matches!(expand(&[path.clone()]), Err(PathError::EmptyFolder(_))));
+        assert!(matches!(expand(&[format!("{path}/*.log")]), Err(PathError::NoMatch(_))));
+        assert_eq!(expand(&["missing.log".to_owned(), "-".to_owned()]).unwrap().len(), 2);
+    }
+}

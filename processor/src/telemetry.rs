@@ -1,0 +1,35 @@
+//! Logs: structured, on standard error, readable by people or as JSON.
+
+use std::io;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line per event.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What `RUST_LOG` means when it is not set.
+const DEFAULT_FILTER: &str = "warn,flowscout=info";
+
+/// Sends log events to standard error, filtered by `RUST_LOG`. Calling it again changes nothing.
+pub fn start(format: LogFormat) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_error| EnvFilter::new(DEFAULT_FILTER));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = match format {
+        LogFormat::Text => {
+            let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
+            builder.with_ansi(is_terminal).with_target(false).try_init()
+        }
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // A second subscriber is refused; the first one stays, which is what is meant.
+    drop(started);
+}

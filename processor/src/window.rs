@@ -1,0 +1,251 @@
+//! Panes and entity state: rows of a [`Partial`](crate::combine::Partial) in, counts over sliding windows out.
+//!
+//! Event time is a record's `end`, in panes. The newest pane seen is the clock: it comes from the data, never from a
+//! wall clock, so the same input gives the same state. A row behind the clock is applied at its own pane; one that is
+//! behind every window is counted as late and dropped.
+//!
+//! Each row updates up to three entities ([`Scope`]): the pair (its elements are ports), the service across hosts (hosts)
+//! and the source (host and port). An element carries the pane in which it was last opened and answered, so one
+//! structure serves all windows, and a repeated row changes nothing. Volumes are sums and rely on each batch being
+//! applied once.
+
+mod blindness;
+mod config;
+mod entity;
+mod sum;
+mod table;
+mod volume;
+
+use sketches::hash::HashKey;
+use sketches::pane::{Pane, PaneRange};
+
+pub use blindness::Blind;
+pub use config::{Config, NetworkConfig};
+pub use entity::{Breadth, Entity, Samples, Scope, elements_max};
+pub use sum::SlidingSum;
+use table::Table;
+pub use volume::{Upload, Volumes};
+
+use crate::combine::{Conversation, ConversationKey};
+use crate::flow::protocol;
+use crate::observe::{Confidence, Outcome};
+
+/// The state of all entities.
+#[derive(Debug)]
+pub struct Window {
+    config: Config,
+    key: HashKey,
+    /// Who talks, how much.
+    pub volumes: Volumes,
+    /// Interfaces with lost records.
+    pub blind: Blind,
+    entities: Table<Scope, Entity>,
+    clock: Pane,
+    horizon_panes: u32,
+    late: u64,
+}
+
+/// Elements from which on an entity keeps samples of its targets as evidence.
+const SAMPLED_ELEMENTS: usize = 4;
+
+impl Window {
+    /// `horizon_s` is the longest window of any rule; `upload_window_s` and `gate_bytes` are for [`Volumes`]. `None`
+    /// when a sketch cannot be made, which its constants exclude.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        key: HashKey,
+        horizon_s: u32,
+        (upload_window_s, gate_bytes): (u32, u64),
+    ) -> Option<Self> {
+        let upload_panes = upload_window_s / config.pane_s.max(1);
+        Some(Self {
+            volumes: Volumes::new(key, upload_panes, gate_bytes)?,
+            blind: Blind::new(key),
+            entities: Table::new(key, config.state_bytes_max),
+            horizon_panes: horizon_s / config.pane_s.max(1),
+            clock: 0,
+            late: 0,
+            config,
+            key,
+        })
+    }
+
+    /// The newest pane seen.
+    #[must_use]
+    pub const fn clock(&self) -> Pane {
+        self.clock
+    }
+
+    /// Rows dropped because they were behind every window.
+    #[must_use]
+    pub const fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether a row is too old for any window; counts it if so.
+    pub const fn refuse_late(&mut self, pane: Pane) -> bool {
+        let is_late = pane < self.clock.saturating_sub(self.horizon_panes);
+        self.late += is_late as u64;
+        is_late
+    }
+
+    /// Moves the clock to `pane` if that is later, and lets the sweep pass over its share of the entities.
+    pub fn advance(&mut self, pane: Pane) {
+        if pane > self.clock {
+            self.clock = pane;
+            let oldest_kept = pane.saturating_sub(self.horizon_panes);
+            self.entities.sweep(oldest_kept);
+            self.volumes.sweep(pane, self.horizon_panes);
+            self.blind.expire(oldest_kept);
+        }
+    }
+
+    /// Applies a row to its entities and gives their scopes; none where its direction is unknown or proves nothing.
+    pub fn update(&mut self, key: &ConversationKey, row: &Conversation) -> [Option<Scope>; 3] {
+        let has_ports = matches!(key.protocol, protocol::TCP | protocol::UDP);
+        let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
+        let is_evidence = row.confidence > Confidence::Low && (has_ports || is_icmp);
+        if !is_evidence || key.target.is_group() || key.initiator.is_group() {
+            return [None; 3];
+        }
+        let change = Change { key, row, is_blind: self.blind.covers(key.interface, key.pane) };
+        let source = key.initiator;
+        let host = self.key.hash_u128(key.target.bits());
+        let service = Scope::Service { source, protocol: key.protocol, port: key.port };
+        self.entities.update(service, |entity| change.apply(entity, host));
+        if !has_ports {
+            return [Some(service), None, None];
+        }
+        let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
+        let port = self.key.hash_u64(tag);
+        let pair = Scope::Pair { source, target: key.target };
+        self.entities.update(pair, |entity| change.apply(entity, port));
+        let both = self.key.hash_pair(key.target.bits(), tag);
+        let whole = Scope::Source { source };
+        let bucket_panes = self.rejection_bucket_panes();
+        self.entities.update(whole, |entity| {
+            change.apply(entity, both);
+            change.apply_breadth(entity.breadth.get_or_insert_default(), host, port, bucket_panes);
+        });
+        [Some(service), Some(pair), Some(whole)]
+    }
+
+    /// What is remembered of an entity.
+    #[must_use]
+    pub fn entity(&self, scope: &Scope) -> Option<&Entity> {
+        self.entities.get(scope)
+    }
+
+    /// Sets the pane in which an entity is to be judged again; false if one is set already or it is gone.
+    pub fn set_due(&mut self, scope: &Scope, due: Pane) -> bool {
+        let Some(entity) = self.entities.get_mut(scope) else { return false };
+        let is_new = entity.due.is_none();
+        entity.due.get_or_insert(due);
+        is_new
+    }
+
+    /// Clears what [`Self::set_due`] set.
+    pub fn clear_due(&mut self, scope: &Scope) {
+        if let Some(entity) = self.entities.get_mut(scope) {
+            entity.due = None;
+        }
+    }
+
+    /// The panes of a window of `window_s` that ends with `pane`.
+    #[must_use]
+    pub const fn range(&self, window_s: u32, pane: Pane) -> PaneRange {
+        let panes = window_s / self.config.pane_s;
+        PaneRange { first: pane.saturating_sub(panes.saturating_sub(1)), last: pane }
+    }
+
+    /// The last pane whose unanswered attempts count as failed when judged in `pane`.
+    #[must_use]
+    pub const fn settled(&self, pane: Pane) -> Pane {
+        pane.saturating_sub(self.settle_panes())
+    }
+
+    /// How many panes an attempt waits for its answer.
+    #[must_use]
+    pub const fn settle_panes(&self) -> u32 {
+        self.config.settle_s.div_ceil(self.config.pane_s)
+    }
+
+    /// Panes per bucket of [`Breadth::rejections`]: buckets of one minute, or of one pane where that is longer.
+    #[must_use]
+    pub const fn rejection_bucket_panes(&self) -> u32 {
+        let panes = 60 / self.config.pane_s;
+        if panes == 0 { 1 } else { panes }
+    }
+
+    /// Entities held.
+    #[must_use]
+    pub fn entities(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Entities dropped to keep the memory bound.
+    #[must_use]
+    pub const fn evictions(&self) -> u64 {
+        self.entities.evictions() + self.volumes.evictions()
+    }
+
+    /// Bytes in use, by the parts' own account.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.entities.memory_bytes() + self.volumes.memory_bytes()
+    }
+
+    /// Unix seconds of the beginning of a pane.
+    #[must_use]
+    pub fn start_s(&self, pane: Pane) -> u64 {
+        u64::from(pane) * u64::from(self.config.pane_s)
+    }
+
+}
+
+struct Change<'r> {
+    key: &'r ConversationKey,
+    row: &'r Conversation,
+    /// Records of this interface were lost, so a missing answer proves nothing.
+    is_blind: bool,
+}
+
+impl Change<'_> {
+    fn apply(&self, entity: &mut Entity, element: u64) {
+        let (marks, pane) = (self.row.marks, self.key.pane);
+        if marks.contains(Outcome::Refused) {
+            entity.elements.refused(element, pane);
+        } else if marks.contains(Outcome::Opened) && !self.is_blind {
+            entity.elements.opened(element, pane);
+        }
+        if marks.contains(Outcome::Answered) {
+            entity.elements.answered(element, pane);
+        }
+        entity.confidence = entity.confidence.max(Some(self.row.confidence));
+        if !marks.contains(Outcome::Answered) && elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
+            let samples = entity.samples.get_or_insert_default();
+            samples.push((self.key.target, self.key.port));
+        }
+    }
+
+    fn apply_breadth(&self, breadth: &mut Breadth, host: u64, port: u64, bucket_panes: u32) {
+        let pane = self.key.pane;
+        if self.row.marks.contains(Outcome::Opened) || self.row.marks.contains(Outcome::Refused) {
+            breadth.hosts.opened(host, pane);
+            breadth.ports.opened(port, pane);
+        }
+        if self.row.rejected > 0 {
+            breadth.add_rejected(pane, bucket_panes, self.row.rejected);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What is remembered of an entity: a pair of hosts, a service across hosts, or a source as a whole.
+
+use sketches::answered::OpenedAnswered;
+use sketches::pane::{Pane, PaneRange};
+
+use super::sum::SlidingSum;
+use super::table::Value;
+use crate::flow::Address;
+use crate::observe::Confidence;
+
+/// Which question an entity answers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scope {
+    /// Which ports did one host try at another?
+    Pair {
+        /// The initiator.
+        source: Address,
+        /// The target.
+        target: Address,
+    },
+    /// At which hosts did one host try a service?
+    Service {
+        /// The initiator.
+        source: Address,
+        /// IANA protocol number.
+        protocol: u8,
+        /// The target's port; 0 for ICMP.
+        port: u16,
+    },
+    /// What did one host try anywhere?
+    Source {
+        /// The initiator.
+        source: Address,
+    },
+}
+
+impl Scope {
+    /// Who acts.
+    #[must_use]
+    pub const fn source(self) -> Address {
+        match self {
+            Self::Pair { source, .. } | Self::Service { source, .. } | Self::Source { source } => {
+                source
+            }
+        }
+    }
+}
+
+/// What is remembered of one entity.
+#[derive(Debug, Default)]
+pub struct Entity {
+    /// Its elements: ports of a pair, hosts of a service, (host, port) of a source.
+    pub elements: OpenedAnswered,
+    /// The pane in which it is to be judged again, once open attempts have settled.
+    pub due: Option<Pane>,
+    /// The best evidence for the direction.
+    pub confidence: Option<Confidence>,
+    /// Recent targets, kept only once there are enough elements to look suspicious.
+    pub samples: Option<Box<Samples>>,
+    /// Breadth and rejections; for sources only.
+    pub breadth: Option<Box<Breadth>>,
+}
+
+/// An upper bound of the elements of a set, without counting them.
+#[must_use]
+pub fn elements_max(set: &OpenedAnswered) -> usize {
+    set.elements_max().unwrap_or(usize::MAX)
+}
+
+/// The two projections of a source's services, and its rejections.
+#[derive(Debug, Default)]
+pub struct Breadth {
+    /// Hosts it tried.
+    pub hosts: OpenedAnswered,
+    /// Ports it tried.
+    pub ports: OpenedAnswered,
+    /// Rejected records; made once there are enough of them to matter.
+    pub rejections: Option<Box<SlidingSum>>,
+    /// Rejected records before [`Self::rejections`] was made.
+    pub rejected_first: u32,
+}
+
+/// The newest targets of an entity.
+#[derive(Debug, Default, Clone)]
+pub struct Samples {
+    ring: [(Address, u16); Self::MAX],
+    next: usize,
+    len: usize,
+}
+
+impl Samples {
+    /// Targets kept.
+    pub const MAX: usize = 10;
+
+    /// Keeps `target` in place of the oldest; one that is already there is not kept twice.
+    pub fn push(&mut self, target: (Address, u16)) {
+        if !self.ring[..self.len].contains(&target) {
+            self.ring[self.next] = target;
+            self.next = (self.next + 1) % Self::MAX;
+            self.len = (self.len + 1).min(Self::MAX);
+        }
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Address, u16)> {
+        let first = if self.len < Self::MAX { 0 } else { self.next };
+        (0..self.len).map(move |place| self.ring[(first + place) % Self::MAX])
+    }
+}
+
+/// Rejections that a source may cause before a [`SlidingSum`] is spent on it: internet noise causes few.
+const REJECTED_FIRST_MAX: u32 = 16;
+
+impl Breadth {
+    /// Counts rejected records.
+    pub fn add_rejected(&mut self, pane: Pane, bucket_panes: u32, records: u32) {
+        self.rejected_first = self.rejected_first.saturating_add(records);
+        if self.rejected_first > REJECTED_FIRST_MAX {
+            let sums = self.rejections.get_or_insert_default();
+            sums.add(pane, bucket_panes, u64::from(records));
+        }
+    }
+}
+
+impl Value for Entity {
+    fn memory_bytes(&self) -> usize {
+        let sets = size_of::<Self>() - size_of::<OpenedAnswered>() + self.elements.memory_bytes();
+        let samples = self.samples.as_ref().map_or(0, |_| size_of::<Samples>());
+        sets + samples + self.breadth.as_ref().map_or(0, |breadth| breadth.memory_bytes())
+    }
+
+    /// Unanswered elements weigh most, then the time of the last.
+    fn worth(&self) -> u64 {
+        let newest = self.elements.newest().unwrap_or(0);
+        let counts = self.elements.count(PaneRange { first: 0, last: Pane::MAX }, Pane::MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count from 0 to 2^32, rounded down"
+        )]
+        let unanswered = counts.unanswered.clamp(0.0, f64::from(u32::MAX)) as u64;
+        unanswered << 32 | u64::from(newest)
+    }
+
+    fn expire(&mut self, oldest_kept: Pane) -> bool {
+        self.elements.expire(oldest_kept);
+        if let Some(breadth) = &mut self.breadth {
+            breadth.hosts.expire(oldest_kept);
+            breadth.ports.expire(oldest_kept);
+        }
+        self.elements.newest().is_some_and(|newest| newest >= oldest_kept)
+    }
+}
+
+impl Breadth {
+    fn memory_bytes(&self) -> usize {
+        let inline = size_of::<Self>() - 2 * size_of::<OpenedAnswered>();
+        let sums = self.rejections.as_ref().map_or(0, |_| size_of::<SlidingSum>());
+        inline + self.hosts.memory_bytes() + self.ports.memory_bytes() + sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_keep_the_newest_ten_without_repetition() {
+        let mut samples = Samples::default();
+        for port in 0..25 {
+            samples.push((Address::v4(1), port));
+            samples.push((Address::v4(1), port));
+        }
+        let ports: Vec<u16> = samples.iter().map(|(_, port)| port).collect();
+        assert_eq!(ports, (15..25).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_entity_with_unanswered_elements_is_worth_more_than_a_newer_one_without() {
+        let (mut scanner, mut client) = (Entity::default(), Entity::default());
+        scanner.elements.refused(1, 10);
+        client.elements.opened(1, 99);
+        client.elements.answered(1, 99);
+        assert!(scanner.worth() > client.worth());
+    }
+}

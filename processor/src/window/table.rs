@@ -1,0 +1,203 @@
+//! A keyed table that never exceeds its memory budget, whatever keys arrive.
+//!
+//! When the budget is reached, a few entries are drawn by a keyed pseudo-random sequence and the one with the lowest
+//! worth is evicted (sampled eviction, as Redis approximates its policies). Old entries are removed by a hand that goes
+//! round a piece of the table per pane, so no single step scans all keys.
+
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+use sketches::hash::{HashKey, KeyedState};
+use sketches::pane::Pane;
+
+/// What a table needs to know of its values.
+pub trait Value {
+    /// Heap and inline bytes it holds now.
+    fn memory_bytes(&self) -> usize;
+    /// What would be lost with it; the lowest of a sample is evicted first.
+    fn worth(&self) -> u64;
+    /// Drops what is older than `oldest_kept`; false when nothing is left.
+    fn expire(&mut self, oldest_kept: Pane) -> bool;
+}
+
+/// Keys to values within a budget of bytes.
+#[derive(Debug)]
+pub struct Table<K, V> {
+    entries: IndexMap<K, V, KeyedState>,
+    key: HashKey,
+    bytes: usize,
+    bytes_max: usize,
+    hand: usize,
+    draws: u64,
+    evictions: u64,
+}
+
+/// Entries looked at to find one to evict.
+const SAMPLE: usize = 8;
+/// The hand goes round the table in this many panes.
+const SWEEP_PANES: usize = 20;
+/// Hash, index and slack of the map per entry, beside key and value.
+const OVERHEAD_BYTES: usize = 24;
+
+impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
+    /// An empty table; `bytes_max` counts keys, values and the map's own overhead.
+    #[must_use]
+    pub fn new(key: HashKey, bytes_max: usize) -> Self {
+        let entries = IndexMap::with_hasher(KeyedState::new(key));
+        Self { entries, key, bytes: 0, bytes_max, hand: 0, draws: 0, evictions: 0 }
+    }
+
+    /// Changes the value of `key`, made new if it is not there, and keeps the budget.
+    pub fn update<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
+        let mut added = 0;
+        let value = self.entries.entry(key).or_insert_with(|| {
+            let value = V::default();
+            added = Self::ENTRY_BYTES + value.memory_bytes();
+            value
+        });
+        let before = value.memory_bytes();
+        let result = change(value);
+        self.bytes = self.bytes + added + value.memory_bytes() - before;
+        while self.bytes > self.bytes_max && self.entries.len() > 1 {
+            self.evict(&key);
+        }
+        result
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key)
+    }
+
+    /// The value of `key`, for a change that neither grows nor shrinks it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key)
+    }
+
+    /// Lets the hand pass over its share of the table, removing what is older than `oldest_kept`.
+    pub fn sweep(&mut self, oldest_kept: Pane) {
+        let share = self.entries.len() / SWEEP_PANES + 1;
+        for _ in 0..share {
+            if self.hand >= self.entries.len() {
+                self.hand = 0;
+            }
+            let Some((_, value)) = self.entries.get_index_mut(self.hand) else { return };
+            let before = value.memory_bytes();
+            let is_left = value.expire(oldest_kept);
+            self.bytes = self.bytes + value.memory_bytes() - before;
+            if is_left {
+                self.hand += 1;
+            } else {
+                self.remove(self.hand);
+            }
+        }
+    }
+
+    /// Entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes in use, by the values' own account.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Entries that were dropped to keep the budget.
+    #[must_use]
+    pub const fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    const ENTRY_BYTES: usize = size_of::<K>() + OVERHEAD_BYTES;
+
+    fn evict(&mut self, kept: &K) {
+        let length = self.entries.len();
+        let drawn = (0..SAMPLE).filter_map(|_| {
+            self.draws += 1;
+            let place = index(self.key.hash_u64(self.draws), length);
+            let (key, value) = self.entries.get_index(place)?;
+            (key != kept).then(|| (value.worth(), place))
+        });
+        if let Some((_, place)) = drawn.min() {
+            self.remove(place);
+            self.evictions += 1;
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        if let Some((_, value)) = self.entries.swap_remove_index(place) {
+            self.bytes -= value.memory_bytes() + Self::ENTRY_BYTES;
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the high half of a product of two u64")]
+fn index(hash: u64, length: usize) -> usize {
+    (u128::from(hash) * length as u128 >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter {
+        count: u64,
+        newest: Pane,
+        heap: Vec<u8>,
+    }
+
+    impl Value for Counter {
+        fn memory_bytes(&self) -> usize {
+            size_of::<Self>() + self.heap.capacity()
+        }
+        fn worth(&self) -> u64 {
+            self.count
+        }
+        fn expire(&mut self, oldest_kept: Pane) -> bool {
+            self.newest >= oldest_kept
+        }
+    }
+
+    fn recount(table: &Table<u32, Counter>) -> usize {
+        let bytes = |value: &Counter| Table::<u32, Counter>::ENTRY_BYTES + value.memory_bytes();
+        table.entries.values().map(bytes).sum()
+    }
+
+    #[test]
+    fn a_flood_of_keys_stays_within_the_budget_and_the_worthy_survive() {
+        let mut table: Table<u32, Counter> = Table::new(HashKey::new(1, 2), 64 * 1024);
+        for key in 0..100_000u32 {
+            table.update(key, |value| value.heap.reserve((key % 5) as usize));
+            table.update(u32::MAX, |value| value.count += 100);
+            assert!(table.memory_bytes() <= 64 * 1024);
+        }
+        assert_eq!(table.memory_bytes(), recount(&table));
+        assert_eq!(table.get(&u32::MAX).unwrap().count, 10_000_000);
+        assert_eq!(table.evictions() + table.len() as u64, 100_001);
+    }
+
+    #[test]
+    fn the_hand_removes_all_that_is_old_in_one_round_and_accounts_for_it() {
+        let mut table: Table<u32, Counter> = Table::new(HashKey::new(1, 2), usize::MAX);
+        for key in 0..1000u32 {
+            table.update(key, |value| value.newest = key % 2 * 100);
+        }
+        for _ in 0..SWEEP_PANES * 3 {
+            table.sweep(50);
+        }
+        assert_eq!(table.len(), 500);
+        assert_eq!(table.memory_bytes(), recount(&table));
+        assert_eq!(table.evictions(), 0);
+    }
+}

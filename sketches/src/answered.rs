@@ -1,0 +1,338 @@
+//! Distinct elements opened and answered over a sliding window: how many were left unanswered?
+//!
+//! A scan is many services opened and few answered. An element (the hash of a service or of a host)
+//! is kept once, with the last pane in which it was opened, refused and answered, not once per pane:
+//! one structure answers every window, and all updates and merges are maxima of stamps and unions of
+//! panes, so neither the order of the records nor their repetition matters.
+//!
+//! Three tiers, with lossless promotion:
+//! 1. empty: no heap;
+//! 2. exact, up to 128 elements (`exact.rs`): the count is the count, so no noise can alarm;
+//! 3. sketch (`sketch.rs`): 256 registers with a stamp per rank, after the sliding-window
+//!    `HyperLogLog` (Chabchoub & Hebrail 2010) with Ertl's estimator.
+//!
+//! Stamps cover 2^15 panes behind the newest one (`stamps.rs`); what is older is not counted.
+
+mod element;
+mod exact;
+mod sketch;
+mod stamps;
+
+use crate::pane::{Pane, PaneRange};
+use element::{Element, Ranges, Stamps, fingerprint};
+use exact::ExactSet;
+use sketch::Sketch;
+use stamps::{NEVER, Stamp, StampRange};
+
+/// Distinct elements that were opened, refused and answered, over a sliding window.
+///
+/// An element is unanswered in a window when it was refused in it, or opened in it at or before the
+/// settled pane, and was not answered in it or later. An answer outweighs a refusal.
+///
+/// Kept are the last pane of each event and which of the 16 panes before the last opening had one
+/// too: windows of up to 17 panes that end at the newest pane see every opening, longer ones may miss
+/// one that a much later, unsettled one has replaced.
+///
+/// Panes that lie more than 2^15 behind the newest one are not counted, and updates there are dropped.
+///
+/// ```
+/// use sketches::answered::OpenedAnswered;
+/// use sketches::hash::HashKey;
+/// use sketches::pane::PaneRange;
+///
+/// let key = HashKey::new(1, 2);
+/// let mut services = OpenedAnswered::new();
+/// for port in 0..20 {
+///     services.opened(key.hash_pair(0x0a00_0001, port), 100);
+/// }
+/// services.answered(key.hash_pair(0x0a00_0001, 7), 101);
+///
+/// let window = PaneRange { first: 92, last: 101 };
+/// let counts = services.count(window, 100);
+/// assert!(counts.exact);
+/// assert_eq!((counts.seen, counts.answered, counts.unanswered), (20.0, 1.0, 19.0));
+/// // Before pane 100 settles, an answer may still be under way.
+/// assert_eq!(services.count(window, 99).unanswered, 0.0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenedAnswered {
+    /// The newest pane of any update; meaningless while empty.
+    newest: Pane,
+    tier: Tier,
+}
+
+/// Distinct elements of a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Counts {
+    /// Opened, refused or answered in the window.
+    pub seen: f64,
+    /// Answered in the window.
+    pub answered: f64,
+    /// Refused in the window, or opened in its settled part, and not answered in it or later.
+    pub unanswered: f64,
+    /// One sigma of `unanswered`, in elements; 0 when exact.
+    pub standard_error: f64,
+    /// Whether the counts are exact.
+    pub exact: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Tier {
+    /// An empty set is the empty tier.
+    Exact(ExactSet),
+    /// Boxed: the whole structure stays small for the many that never get here.
+    Sketch(Box<Sketch>),
+}
+
+impl OpenedAnswered {
+    /// Nothing seen yet; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { newest: 0, tier: Tier::Exact(ExactSet::new()) }
+    }
+
+    /// The element with this keyed hash was opened, and may yet be answered.
+    pub fn opened(&mut self, hash: u64, pane: Pane) {
+        self.update(hash, pane, Stamps::opened);
+    }
+
+    /// The element was opened and is known to have failed: nobody need wait for an answer.
+    pub fn refused(&mut self, hash: u64, pane: Pane) {
+        self.update(hash, pane, Stamps::refused);
+    }
+
+    /// The element has answered.
+    pub fn answered(&mut self, hash: u64, pane: Pane) {
+        self.update(hash, pane, Stamps::answered);
+    }
+
+    /// The counts of `window`; openings after `settled` are seen but not yet unanswered.
+    #[must_use]
+    pub fn count(&self, window: PaneRange, settled: Pane) -> Counts {
+        let settled = PaneRange { last: window.last.min(settled), ..window };
+        let window = StampRange::new(window, self.newest);
+        let settled = StampRange::new(settled, self.newest);
+        let ranges = Ranges { window, settled, since: window.since() };
+        match &self.tier {
+            Tier::Exact(set) => {
+                let [seen, answered, unanswered] = set.count(ranges).map(f64::from);
+                Counts { seen, answered, unanswered, standard_error: 0.0, exact: true }
+            }
+            Tier::Sketch(sketch) => sketch.count(ranges),
+        }
+    }
+
+    /// The earliest known pane in `window` in which an element was opened or refused.
+    ///
+    /// An opening is forgotten when the element is opened again more than 16 panes later; in the
+    /// sketch tier, also when an element is that shares its register and rank.
+    #[must_use]
+    pub fn first_opened(&self, window: PaneRange) -> Option<Pane> {
+        let range = StampRange::new(window, self.newest);
+        let first = match &self.tier {
+            Tier::Exact(set) => set.first_opened(range),
+            Tier::Sketch(sketch) => sketch.first_opened(range),
+        };
+        first.map(|stamp| stamps::pane(stamp, self.newest))
+    }
+
+    /// Adds everything that `other` has seen; equals seeing both streams in any order, repeats
+    /// included.
+    pub fn merge(&mut self, other: &Self) {
+        let Some(theirs_newest) = other.newest() else { return };
+        self.advance(theirs_newest);
+        if stamps::stamp(theirs_newest, self.newest) == NEVER {
+            return;
+        }
+        let distance = stamps::sweep_distance(theirs_newest, self.newest);
+        match &other.tier {
+            Tier::Exact(set) => {
+                for element in set.elements() {
+                    let stamps = element.stamps.swept(distance);
+                    if stamps.newest() != NEVER {
+                        self.raise(Element { stamps, ..element });
+                    }
+                }
+            }
+            Tier::Sketch(theirs) => {
+                if let Tier::Exact(set) = &self.tier {
+                    self.tier = Tier::Sketch(promoted(set));
+                }
+                if let Tier::Sketch(sketch) = &mut self.tier {
+                    sketch.merge(theirs, distance);
+                }
+            }
+        }
+    }
+
+    /// Forgets what is older than `oldest_kept` where that frees memory.
+    ///
+    /// Counts of windows that start at or after `oldest_kept` do not change.
+    pub fn expire(&mut self, oldest_kept: Pane) {
+        if self.is_empty() {
+            return;
+        }
+        if oldest_kept > self.newest {
+            *self = Self::new();
+            return;
+        }
+        let oldest_kept = stamps::stamp(oldest_kept, self.newest);
+        match &mut self.tier {
+            Tier::Exact(set) => set.expire(oldest_kept),
+            Tier::Sketch(sketch) => sketch.expire(oldest_kept),
+        }
+        if self.is_empty() {
+            *self = Self::new();
+        }
+    }
+
+    /// The newest pane of any update that is still kept.
+    #[must_use]
+    pub fn newest(&self) -> Option<Pane> {
+        (!self.is_empty()).then_some(self.newest)
+    }
+
+    /// Bytes held, inline and on the heap: 32 when empty, at most 1,568 exact and 32,832 sketched.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let heap = match &self.tier {
+            Tier::Exact(set) => set.heap_bytes(),
+            Tier::Sketch(sketch) => sketch.heap_bytes(),
+        };
+        size_of::<Self>() + heap
+    }
+
+    /// A quick upper bound of every count, within 3 of the elements held; `None` for a sketch.
+    ///
+    /// A count reads every element: a caller with a threshold need not count below it.
+    #[must_use]
+    pub const fn elements_max(&self) -> Option<usize> {
+        match &self.tier {
+            Tier::Exact(set) => Some(set.len_max()),
+            Tier::Sketch(_) => None,
+        }
+    }
+
+    /// Whether counts are exact.
+    #[must_use]
+    pub const fn is_exact(&self) -> bool {
+        matches!(self.tier, Tier::Exact(_))
+    }
+
+    fn is_empty(&self) -> bool {
+        match &self.tier {
+            Tier::Exact(set) => set.is_empty(),
+            Tier::Sketch(sketch) => sketch.is_empty(),
+        }
+    }
+
+    fn update(&mut self, hash: u64, pane: Pane, stamps_at: fn(Stamp) -> Stamps) {
+        self.advance(pane);
+        let stamp = stamps::stamp(pane, self.newest);
+        if stamp != NEVER {
+            self.raise(Element { fingerprint: fingerprint(hash), stamps: stamps_at(stamp) });
+        }
+    }
+
+    /// Moves the newest pane forward to `pane`, and sweeps when that enters another era.
+    fn advance(&mut self, pane: Pane) {
+        if self.is_empty() {
+            self.newest = pane;
+            return;
+        }
+        if pane <= self.newest {
+            return;
+        }
+        let distance = stamps::sweep_distance(self.newest, pane);
+        self.newest = pane;
+        if distance > 0 {
+            match &mut self.tier {
+                Tier::Exact(set) => set.sweep(distance),
+                Tier::Sketch(sketch) => sketch.sweep(distance),
+            }
+            if self.is_empty() {
+                self.tier = Tier::Exact(ExactSet::new());
+            }
+        }
+    }
+
+    fn raise(&mut self, element: Element) {
+        match &mut self.tier {
+            Tier::Exact(set) => {
+                if set.raise(element).is_err() {
+                    let mut sketch = promoted(set);
+                    sketch.raise(element);
+                    self.tier = Tier::Sketch(sketch);
+                }
+            }
+            Tier::Sketch(sketch) => sketch.raise(element),
+        }
+    }
+}
+
+/// The registers of direct insertion: both tiers know an element by the same fingerprint.
+fn promoted(set: &ExactSet) -> Box<Sketch> {
+    let mut sketch = Box::<Sketch>::default();
+    set.elements().for_each(|element| sketch.raise(element));
+    sketch
+}
+
+impl Default for OpenedAnswered {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::HashKey;
+
+    #[test]
+    fn an_empty_structure_is_small() {
+        assert!(size_of::<OpenedAnswered>() <= 32, "{}", size_of::<OpenedAnswered>());
+        assert_eq!(OpenedAnswered::new().memory_bytes(), size_of::<OpenedAnswered>());
+    }
+
+    #[test]
+    fn promotion_gives_the_registers_of_direct_insertion() {
+        let key = HashKey::new(5, 6);
+        let newest = 100_012;
+        let mut promoted = OpenedAnswered::new();
+        let mut direct = Sketch::default();
+        promoted.opened(key.hash_u64(0), newest);
+        direct.raise(Element {
+            fingerprint: fingerprint(key.hash_u64(0)),
+            stamps: Stamps::opened(stamps::stamp(newest, newest)),
+        });
+        for step in 0..2_000_u32 {
+            // Each element returns in other panes, some of them out of order.
+            let hash = key.hash_u64(u64::from(step % 300));
+            let pane = newest - step * 7 % 13;
+            let stamps_at = match step % 7 {
+                0..4 => Stamps::opened,
+                4 => Stamps::refused,
+                _ => Stamps::answered,
+            };
+            promoted.update(hash, pane, stamps_at);
+            let stamps = stamps_at(stamps::stamp(pane, newest));
+            direct.raise(Element { fingerprint: fingerprint(hash), stamps });
+        }
+        let Tier::Sketch(sketch) = &promoted.tier else { panic!("300 elements are a sketch") };
+        assert!(**sketch == direct);
+    }
+
+    #[test]
+    fn the_quick_bound_is_never_below_the_count() {
+        let window = PaneRange { first: 0, last: 9 };
+        let mut subject = OpenedAnswered::new();
+        assert_eq!(subject.elements_max(), Some(0));
+        for hash in (0..128_u64).map(|element| element << 32) {
+            subject.opened(hash, 9);
+            let bound = subject.elements_max().unwrap();
+            assert!(bound as f64 >= subject.count(window, 9).seen && bound <= 128);
+        }
+        subject.opened(200 << 32, 9);
+        assert_eq!(subject.elements_max(), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! What constructors and merges refuse. All of these are mistakes of the caller, never of the data.
+
+use thiserror::Error;
+
+/// A `HyperLogLog` precision outside `4..=16`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("precision {precision} is outside 4..=16")]
+pub struct PrecisionError {
+    /// The precision that was asked for.
+    pub precision: u8,
+}
+
+/// A count-min width outside `2^4..=2^24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("width_log2 {width_log2} is outside 4..=24")]
+pub struct WidthError {
+    /// The base-2 logarithm of the width that was asked for.
+    pub width_log2: u8,
+}
+
+/// Two sketches of different sizes cannot be merged; neither was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("sketch sizes differ: {ours} and {theirs}")]
+pub struct MergeError {
+    /// Size (registers or counters per row) of the sketch merged into.
+    pub ours: usize,
+    /// Size of the sketch merged from.
+    pub theirs: usize,
+}

@@ -1,0 +1,22 @@
+//! Mergeable, bounded and seeded sketches over event time.
+//!
+//! Everything here is pure: no I/O, no clock, no threads. Time arrives as a [`pane::Pane`], elements
+//! arrive as keyed 64-bit hashes, and each structure states its memory and its error.
+//!
+//! In reading order:
+//! 1. [`hash`]: the keyed hash that turns addresses and ports into 64 bits an attacker cannot aim.
+//! 2. [`pane`]: event time in whole panes, and ranges of them.
+//! 3. [`error`]: what a constructor or a merge refuses.
+//! 4. [`hyperloglog`]: distinct elements, no window; its estimator is shared with the next one.
+//! 5. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
+//! 6. [`count_min`]: how much one given key weighs, never under-estimated.
+//! 7. [`talkers`]: which keys weigh most, with an error for each.
+
+pub mod answered;
+pub mod count_min;
+pub mod error;
+mod estimator;
+pub mod hash;
+pub mod hyperloglog;
+pub mod pane;
+pub mod talkers;
