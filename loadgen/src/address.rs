@@ -1,4 +1,5 @@
-//! IPv4 addresses as numbers: which are ours, which belong to the internet, and which AWS calls its own.
+//! IPv4 addresses as numbers: which are ours, which belong to the internet, and which AWS calls its
+//! own.
 //!
 //! The internet ranges leave out everything that IANA's special-purpose registry reserves.
 

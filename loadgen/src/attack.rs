@@ -1,7 +1,9 @@
-//! The injected attacks: planned as a whole before the traffic begins, so that the truth is known at once.
+//! The injected attacks: planned as a whole before the traffic begins, so that the truth is known
+//! at once.
 //!
-//! `scans` probes ports and hosts, `floods` moves volume or hammers one service. Each scenario has a host and a stream
-//! of draws of its own. Memory bound: about 15,000 exchanges, under 3 MiB, whatever the plan's rate and length.
+//! `scans` probes ports and hosts, `floods` moves volume or hammers one service. Each scenario has
+//! a host and a stream of draws of its own. Memory bound: about 15,000 exchanges, under 3 MiB,
+//! whatever the plan's rate and length.
 
 mod floods;
 mod scans;
@@ -154,8 +156,7 @@ fn probe(client: Endpoint, server: Endpoint, at_s: u64, answer: Answer) -> Excha
     let (forward, backward) = match answer {
         Answer::Open => (half(2, 84, flags::SYN | flags::RST), Some(half(1, 44, flags::SYN_ACK))),
         Answer::Closed => (half(1, 44, flags::SYN), Some(half(1, 40, flags::RST))),
-        Answer::Filtered => (half(1, 44, flags::SYN), None),
-        Answer::Rejected => (half(1, 44, flags::SYN), None),
+        Answer::Filtered | Answer::Rejected => (half(1, 44, flags::SYN), None),
     };
     Exchange {
         client,

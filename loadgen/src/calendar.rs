@@ -39,7 +39,8 @@ impl Calendar {
     /// Moves the records that end in that second into `records`, whose old content is dropped.
     pub(crate) fn take(&mut self, second: u64, records: &mut Vec<Record>) {
         let bucket = usize::try_from(second % SECONDS).unwrap_or(0);
-        // A bucket starts over without capacity: sixty that keep the largest second would hold ten times more.
+        // A bucket starts over without capacity: sixty that keep the largest second would hold ten
+        // times more.
         *records = std::mem::take(&mut self.buckets[bucket]);
     }
 

@@ -1,4 +1,5 @@
-//! A conversation that may outlive an aggregation interval: one exchange per interval until it ends.
+//! A conversation that may outlive an aggregation interval: one exchange per interval until it
+//! ends.
 
 use crate::draws::mix;
 use crate::record::{Endpoint, Exchange, Half, Route, flags, interval_end_s, protocol};
@@ -38,23 +39,28 @@ pub(crate) struct Conversation {
     pub(crate) close: Close,
 }
 
+/// An empty segment with timestamps and one selective block.
+const ACKNOWLEDGEMENT_BYTES: u64 = 64;
+
 impl Volume {
     pub(crate) const NOTHING: Self = Self { packets: 0, bytes: 0 };
 
-    /// A TCP side that sends that much payload: handshake and close, full segments, 52 bytes of headers on each.
+    /// A TCP side that sends that much payload: handshake and close, full segments, 52 bytes of
+    /// headers on each.
     pub(crate) fn tcp(payload_bytes: u64) -> Self {
         let segments = u32::try_from(payload_bytes / 1_400).unwrap_or(u32::MAX / 2);
         let packets = segments + 4;
         Self { packets, bytes: payload_bytes + 52 * u64::from(packets) }
     }
 
-    /// The same side, which also acknowledges what the other one sends: one empty packet for two received.
+    /// The same side, which also acknowledges what the other one sends: one empty packet for two
+    /// received.
     #[must_use]
     pub(crate) fn acknowledging(self, other: Self) -> Self {
         let acknowledgements = other.packets / 2;
         Self {
             packets: self.packets + acknowledgements,
-            bytes: self.bytes + 52 * u64::from(acknowledgements),
+            bytes: self.bytes + ACKNOWLEDGEMENT_BYTES * u64::from(acknowledgements),
         }
     }
 
@@ -76,7 +82,8 @@ impl Volume {
 }
 
 impl Conversation {
-    /// The exchange of the current interval; afterwards `is_over` tells whether another one follows.
+    /// The exchange of the current interval; afterwards `is_over` tells whether another one
+    /// follows.
     pub(crate) fn advance(&mut self) -> Exchange {
         let end_s = self.finish_s.min(interval_end_s(self.next_s));
         let last = end_s == self.finish_s;
@@ -110,8 +117,8 @@ impl Conversation {
         self.next_s > self.finish_s
     }
 
-    /// The seconds of the first and the last packet: within an open connection, packets do not fall on
-    /// the borders of the interval.
+    /// The seconds of the first and the last packet: within an open connection, packets do not fall
+    /// on the borders of the interval.
     fn packet_times(&self, end_s: u64, last: bool) -> (u64, u64) {
         let jitter = mix(self.next_s << 16 | u64::from(self.client.port));
         let late = if self.opened { jitter % 4 } else { 0 };

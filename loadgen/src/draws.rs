@@ -1,6 +1,8 @@
-//! Seeded draws, in integers only: `ln` and `pow` differ between platforms, and the same seed must give the same bytes.
+//! Seeded draws, in integers only: `ln` and `pow` differ between platforms, and the same seed must
+//! give the same bytes.
 //!
-//! Each part of the traffic draws from a stream of its own, so that adding an attack leaves the ordinary traffic as it was.
+//! Each part of the traffic draws from a stream of its own, so that adding an attack leaves the
+//! ordinary traffic as it was.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -56,7 +58,8 @@ impl Draws {
         self.below(1_000) < permille
     }
 
-    /// A long-tailed size: at least `low`, half of the draws below `2 * low`, at most `low << (doublings + 1)`.
+    /// A long-tailed size: at least `low`, half of the draws below `2 * low`, at most `low <<
+    /// (doublings + 1)`.
     pub(crate) fn heavy(&mut self, low: u32, doublings: u32) -> u64 {
         let doubled = self.random.next_u32().trailing_zeros().min(doublings);
         (u64::from(low) + u64::from(self.below(low))) << doubled

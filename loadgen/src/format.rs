@@ -1,7 +1,8 @@
 //! Formats of flow-log lines: an AWS format string, compiled to a list of fields.
 //!
-//! Fields that the generator knows nothing of print `-`, as AWS does for what does not apply. The `version` field
-//! prints the highest version among the selected fields; it identifies no format (facts/flow-log-record.md, 1).
+//! Fields that the generator knows nothing of print `-`, as AWS does for what does not apply. The
+//! `version` field prints the highest version among the selected fields; it identifies no format
+//! (facts/flow-log-record.md, 1).
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -142,7 +143,8 @@ fn is_field_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(legal)
 }
 
-/// The field of that name, and the version of the record that introduced it (facts/flow-log-record.md, 3).
+/// The field of that name, and the version of the record that introduced it
+/// (facts/flow-log-record.md, 3).
 fn field(name: &str) -> (Field, u8) {
     match name {
         "version" => (Field::Version, 2),

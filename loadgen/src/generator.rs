@@ -1,7 +1,8 @@
 //! The generator: a plan in, lines out, sorted by the end of their interval.
 //!
-//! Same plan, same bytes, on every platform. Memory bound: what the hosts log within a minute at the plan's rate, the open
-//! conversations, and the planned attacks; the length of the plan does not matter.
+//! Same plan, same bytes, on every platform. Memory bound: what the hosts log within a minute at
+//! the plan's rate, the open conversations, and the planned attacks; the length of the plan does
+//! not matter.
 
 use thiserror::Error;
 
@@ -24,8 +25,8 @@ pub struct Plan {
     pub profile: Profile,
     /// What to inject; each scenario at most once.
     pub scenarios: Vec<Scenario>,
-    /// Ordinary records per second of event time, on average; attacks come on top. The periodic traffic of the
-    /// profile is never left out, so that very low rates are exceeded.
+    /// Ordinary records per second of event time, on average; attacks come on top. The periodic
+    /// traffic of the profile is never left out, so that very low rates are exceeded.
     pub rate_per_s: u32,
     /// Seconds of event time.
     pub duration_s: u32,
@@ -100,8 +101,10 @@ impl Generator {
     /// [`PlanError`] when a scenario does not fit into the plan, or the plan is empty.
     pub fn new(plan: &Plan) -> Result<Self, PlanError> {
         check(plan)?;
-        let span =
-            Span { start_s: plan.start_s, stop_s: plan.start_s + u64::from(plan.duration_s) };
+        let span = Span {
+            start_s: plan.start_s,
+            stop_s: plan.start_s.saturating_add(plan.duration_s.into()),
+        };
         let network = Network::new(&plan.profile);
         let Injection { exchanges, notices, gap, truth } =
             attack::plan(&plan.scenarios, &network, plan.seed, span);

@@ -1,7 +1,7 @@
 //! Which interfaces log an exchange, and what each of them sees (facts/flow-log-record.md, 7).
 //!
-//! Inside the VPC both ends log both directions. Towards the internet only our end does. Through the NAT gateway there
-//! are six records: two on the client's interface, four on the gateway's.
+//! Inside the VPC both ends log both directions. Towards the internet only our end does. Through
+//! the NAT gateway there are six records: two on the client's interface, four on the gateway's.
 
 use crate::address::{aws_service, is_inside};
 use crate::calendar::Calendar;
@@ -32,7 +32,8 @@ fn log_direct(network: &Network, exchange: &Exchange, calendar: &mut Calendar) -
     logged
 }
 
-/// One direction: the sender's interface lets it out, the receiver's interface accepts or refuses it.
+/// One direction: the sender's interface lets it out, the receiver's interface accepts or refuses
+/// it.
 fn log_hop(
     network: &Network,
     from: Endpoint,
@@ -93,7 +94,8 @@ fn log_nat(network: &Network, exchange: &Exchange, port: u16, calendar: &mut Cal
         direction,
         path: if direction == Direction::Egress { path(destination.address) } else { Path::None },
     };
-    // The client's egress goes to another resource of the VPC, the gateway, whatever its address says.
+    // The client's egress goes to another resource of the VPC, the gateway, whatever its address
+    // says.
     let request = leg(own, client, remote, Direction::Egress, exchange.forward);
     calendar.push(Record { path: Path::SameVpc, ..request });
     let arrival = leg(gateway, client, inner, Direction::Ingress, exchange.forward);

@@ -1,12 +1,15 @@
-//! Seeded VPC flow-log traffic with injected attacks and the truth about them, and the scorer that compares
-//! what a detector said with that truth.
+//! Seeded VPC flow-log traffic with injected attacks and the truth about them, and the scorer that
+//! compares what a detector said with that truth.
 //!
-//! In the order in which a record comes to life: [`profile`] sizes a network, [`scenario`] names what is injected,
-//! `network` lays out hosts and interfaces, `ordinary` and `attack` decide who talks to whom, `legs` says which
-//! interfaces log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them, and
-//! [`generator`] drives all of that. [`truth`] is what was injected; [`score`] judges findings against it.
+//! In the order in which a record comes to life: [`profile`] sizes a network, [`scenario`] names what
+//! is injected, `network` lays out hosts and interfaces, `ordinary` and `attack` decide who talks to
+//! whom (`conversation` spans intervals, `draws` are the seeded choices), `legs` says which interfaces
+//! log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them,
+//! and [`generator`] drives all of that. [`truth`] is what was injected; [`score`](mod@score) judges
+//! findings against it.
 //!
-//! The crate shares no code with the detector that it judges. It reads no clock: event time comes from the plan.
+//! The crate shares no code with the detector that it judges. It reads no clock: event time comes
+//! from the plan.
 
 pub mod format;
 pub mod generator;

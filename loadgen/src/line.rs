@@ -1,4 +1,5 @@
-//! Writes records as text lines. This is the hot path: everything that repeats is rendered once at the start.
+//! Writes records as text lines. This is the hot path: everything that repeats is rendered once at
+//! the start.
 
 use crate::address::{aws_service, is_inside};
 use crate::format::{Field, LineFormat};

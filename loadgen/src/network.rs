@@ -1,7 +1,7 @@
 //! The hosts of the generated VPC, their addresses, and the interfaces that log for them.
 //!
-//! Hosts sit on even addresses with gaps, so that a sweep also meets addresses that nobody has. Memory bound: 256 KiB
-//! for the lookup, and under 100 bytes per host.
+//! Hosts sit on even addresses with gaps, so that a sweep also meets addresses that nobody has.
+//! Memory bound: 256 KiB for the lookup, and under 100 bytes per host.
 
 use crate::address::VPC;
 use crate::draws::{count, mix};

@@ -1,10 +1,12 @@
 //! The ordinary traffic of the network, second by second; a sane detector finds nothing in it.
 //!
-//! `periodic` is what runs by the clock (health checks, scrapes, syslog, backups), `noise` is what the internet sends,
-//! `conversations` is what people and services do. Conversations fill whatever the plan's rate leaves: at each minute the
-//! continuing ones are logged first, and the number of new ones follows from the records still due.
+//! `periodic` is what runs by the clock (health checks, scrapes, syslog, backups), `noise` is what
+//! the internet sends, `conversations` is what people and services do. Conversations fill whatever
+//! the plan's rate leaves: at each minute the continuing ones are logged first, and the number of
+//! new ones follows from the records still due.
 //!
-//! Memory bound: the conversations that are open at one time, which the rate bounds and the length of the plan does not.
+//! Memory bound: the conversations that are open at one time, which the rate bounds and the length
+//! of the plan does not.
 
 mod conversations;
 mod noise;
@@ -195,7 +197,8 @@ impl Budget {
         self.left = due * (self.begun + 100) / (self.logged_by_begun + 380);
     }
 
-    /// How many conversations to begin now, when that many seconds are left: an even share, give or take a quarter.
+    /// How many conversations to begin now, when that many seconds are left: an even share, give or
+    /// take a quarter.
     fn share(&mut self, draws: &mut Draws, seconds_left: u64) -> u64 {
         if seconds_left <= 1 {
             let rest = std::mem::take(&mut self.left);

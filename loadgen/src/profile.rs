@@ -4,8 +4,8 @@ use thiserror::Error;
 
 /// The size of a network and the mix of its ordinary traffic.
 ///
-/// Counts are hosts. The periodic traffic (health checks, scrapes, syslog, internet noise) depends on these counts
-/// only; the plan's rate is reached by adding conversations drawn by [`Weights`].
+/// Counts are hosts. The periodic traffic (health checks, scrapes, syslog, internet noise) depends
+/// on these counts only; the plan's rate is reached by adding conversations drawn by [`Weights`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// The name by which `by_name` finds it.
@@ -20,7 +20,8 @@ pub struct Profile {
     pub backup_hosts: u16,
     /// Interfaces without traffic, which log NODATA.
     pub idle_hosts: u16,
-    /// Hosts that the monitoring scrapes although they are down; at most 2, or the scrape looks like a sweep.
+    /// Hosts that the monitoring scrapes although they are down; at most 2, or the scrape looks
+    /// like a sweep.
     pub down_hosts: u16,
     /// Load balancers that check every target every 30 s.
     pub balancers: u16,

@@ -121,5 +121,6 @@ pub(crate) const fn interval_end_s(second: u64) -> u64 {
     second / INTERVAL_S * INTERVAL_S + INTERVAL_S - 1
 }
 
-/// Nitro instances aggregate over at most 60 s, whatever was requested (facts/flow-log-record.md, 1).
+/// Nitro instances aggregate over at most 60 s, whatever was requested (facts/flow-log-record.md,
+/// 1).
 pub(crate) const INTERVAL_S: u64 = 60;

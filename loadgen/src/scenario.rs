@@ -8,9 +8,11 @@ use thiserror::Error;
 /// One kind of injected trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
-    /// An internal host probes many ports of one target; an internet source does the same to a public-facing host.
+    /// An internal host probes many ports of one target; an internet source does the same to a
+    /// public-facing host.
     VerticalScan,
-    /// An internal host probes one port of many addresses; so does an internet source if 40 hosts face the internet.
+    /// An internal host probes one port of many addresses; so does an internet source if 40 hosts
+    /// face the internet.
     HorizontalScan,
     /// An internal host pings many addresses.
     IcmpSweep,

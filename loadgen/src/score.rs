@@ -1,12 +1,13 @@
 //! Judges findings against the truth.
 //!
-//! A row of the truth is found if a finding has its kind and its source, the same target and port where both state one,
-//! and overlaps it in time, give or take the tolerance. A block scan also finds the vertical and horizontal scans of its
-//! source; nothing but a block scan finds a block scan.
+//! A row of the truth is found if a finding has its kind and its source, the same target and port
+//! where both state one, and overlaps it in time, give or take the tolerance. A block scan also
+//! finds the vertical and horizontal scans of its source; nothing but a block scan finds a block
+//! scan.
 //!
-//! A finding is *true* if it matches a row of its own kind; *left out* if its source is in a row that nobody can judge;
-//! *false* if its source must not alarm, or is in no row; *related* if its source did something, but not that.
-//! Precision is true / (true + false).
+//! A finding is *true* if it matches a row of its own kind; *left out* if its source is in a row
+//! that nobody can judge; *false* if its source must not alarm, or is in no row; *related* if its
+//! source did something, but not that. Precision is true / (true + false).
 
 mod card;
 mod kind;
@@ -23,11 +24,13 @@ pub use signals::{Finding, SignalError};
 
 use labels::{Class, Row};
 
-/// How much later than the truth a finding may say that something happened, unless told otherwise: records arrive with
-/// aggregation intervals of a minute, and findings close only when their window has passed.
+/// How much later than the truth a finding may say that something happened, unless told otherwise:
+/// records arrive with aggregation intervals of a minute, and findings close only when their window
+/// has passed.
 pub const TOLERANCE_S: u64 = 600;
 
-/// Reads signals as JSON lines and joins the lines of one id to one finding, in the order of first appearance.
+/// Reads signals as JSON lines and joins the lines of one id to one finding, in the order of first
+/// appearance.
 ///
 /// # Errors
 /// [`SignalError`] with the line number when a line is not a signal, or cannot be read.
@@ -108,7 +111,8 @@ fn overlap(finding: &Finding, row: &Row, tolerance_s: u64) -> bool {
         && row.start_s <= finding.last_seen_s.saturating_add(tolerance_s)
 }
 
-/// Event time from the start of the attack to the record that raised the finding; negative if it was raised earlier.
+/// Event time from the start of the attack to the record that raised the finding; negative if it
+/// was raised earlier.
 fn delay_s(finding: &Finding, row: &Row) -> i64 {
     let (opened_s, start_s) = (finding.opened_s, row.start_s);
     let apart = i64::try_from(opened_s.abs_diff(start_s)).unwrap_or(i64::MAX);

@@ -6,8 +6,8 @@
 mod check;
 mod decode;
 mod demo;
-mod report;
 mod replay;
+mod report;
 mod terminal;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -111,7 +111,9 @@ fn layout(format: &str) -> Result<Layout, Failure> {
     };
     for (name, near) in layout.unknown_names() {
         let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        terminal::complain(&format!("--format: unknown field {name}, its values are ignored{hint}"));
+        terminal::complain(&format!(
+            "--format: unknown field {name}, its values are ignored{hint}"
+        ));
     }
     Ok(layout)
 }

@@ -9,6 +9,9 @@
 
 mod config;
 mod findings;
+mod gap;
+mod rejections;
+mod upload;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -23,10 +26,10 @@ pub use config::{
 pub use findings::{Finding, Findings, Subject};
 use verdict::Verdict;
 
-use crate::combine::{Blindness, Conversation, ConversationKey, Partial};
+use crate::combine::{Conversation, ConversationKey, Partial};
 use crate::observe::Outcome;
-use crate::signal::{Entity, Evidence, Kind, Party, Severity, Signal};
-use crate::window::{self, NetworkConfig, Scope, SlidingSum, Window, elements_max};
+use crate::signal::{Entity, Evidence, Kind, Severity, Signal};
+use crate::window::{self, NetworkConfig, Scope, Window, elements_max};
 
 /// What went through the fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -143,8 +146,7 @@ impl Detector {
             return;
         }
         let scopes = self.window.update(key, row);
-        let is_attempt = row.marks.contains(Outcome::Opened) || row.marks.contains(Outcome::Refused);
-        if is_attempt {
+        if !row.marks.contains(Outcome::Answered) {
             for scope in scopes.into_iter().flatten() {
                 self.judge_updated(scope, row.last_s, emit);
             }
@@ -168,11 +170,17 @@ impl Detector {
         }
         self.window.advance(pane);
         let (config, window) = (&self.config, &self.window);
-        self.findings.review(|subject, signal| still_holds(config, window, subject, signal), emit);
+        let check =
+            |subject: &Subject, signal: &Signal| still_holds(config, window, subject, signal);
+        for subject in self.findings.review(check, emit) {
+            if let Subject::Scope(scope) = subject {
+                self.window.mark_reported(&scope);
+            }
+        }
     }
 
-    /// Judges an entity whose row has just been applied. Attempts still waiting for an answer are looked at when they
-    /// have settled; so are entities too large to count exactly, whose every estimate costs microseconds.
+    /// Judges an entity whose row has just been applied, and again when its open attempts have settled. An entity too large
+    /// to count exactly costs microseconds to estimate, so it is not judged in between.
     fn judge_updated(&mut self, scope: Scope, last_s: u64, emit: &mut dyn FnMut(Signal)) {
         let Some(entity) = self.window.entity(&scope) else { return };
         let least = verdict::elements_min(&self.config, &scope) as usize;
@@ -185,10 +193,12 @@ impl Detector {
             if all.is_none() {
                 return;
             }
-            let at = (clock, self.window.settled(clock));
-            if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, at) {
-                return self.raise(scope, &verdict, last_s, emit);
-            }
+        } else if entity.due.is_some() {
+            return;
+        }
+        let at = (clock, self.window.settled(clock));
+        if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, at) {
+            self.raise(scope, &verdict, last_s, emit);
         }
         self.wait(scope, clock);
     }
@@ -206,9 +216,7 @@ impl Detector {
         }
         let may_rise = self.window.entity(&scope).and_then(|entity| entity.elements.newest());
         let is_waiting = may_rise.is_some_and(|newest| newest > settled && newest <= due);
-        if is_waiting
-            && verdict::judge(&self.config, &self.window, &scope, (due, due)).is_some()
-        {
+        if is_waiting && verdict::judge(&self.config, &self.window, &scope, (due, due)).is_some() {
             self.wait(scope, due);
         }
     }
@@ -240,7 +248,28 @@ impl Detector {
         }
     }
 
+    /// Opens or refreshes a scan finding. Before a narrow one is opened, its source is judged as a whole: what is part of a
+    /// block scan is reported as one.
     fn raise(
+        &mut self,
+        scope: Scope,
+        verdict: &Verdict,
+        last_s: u64,
+        emit: &mut dyn FnMut(Signal),
+    ) {
+        let whole = Scope::Source { source: scope.source() };
+        if scope != whole && !self.findings.is_open(verdict.kind, Subject::Scope(scope)) {
+            let clock = self.window.clock();
+            let at = (clock, self.window.settled(clock));
+            let block = verdict::judge(&self.config, &self.window, &whole, at);
+            if let Some(block) = block.filter(|block| block.kind == Kind::BlockScan) {
+                self.raise_one(whole, &block, last_s, emit);
+            }
+        }
+        self.raise_one(scope, verdict, last_s, emit);
+    }
+
+    fn raise_one(
         &mut self,
         scope: Scope,
         verdict: &Verdict,
@@ -270,8 +299,10 @@ impl Detector {
     fn evidence(&self, scope: &Scope, window_s: u32) -> Evidence {
         let clock = self.window.clock();
         let first = self.window.range(window_s, clock).first;
-        let mut evidence =
-            Evidence { is_data_complete: !self.window.blind.is_any_since(first), ..Evidence::default() };
+        let mut evidence = Evidence {
+            is_data_complete: !self.window.blind.is_any_since(first),
+            ..Evidence::default()
+        };
         let Some(entity) = self.window.entity(scope) else { return evidence };
         evidence.direction_confidence = entity.confidence.map(crate::observe::Confidence::label);
         for (target, port) in entity.samples.iter().flat_map(|samples| samples.iter()) {
@@ -285,100 +316,6 @@ impl Detector {
         evidence
     }
 
-    fn judge_rejections(
-        &mut self,
-        key: &ConversationKey,
-        row: &Conversation,
-        emit: &mut dyn FnMut(Signal),
-    ) {
-        let rule = &self.config.rejected_surge;
-        let scope = Scope::Source { source: key.initiator };
-        let Some(surge) = surge(&self.window, &scope, rule.window_s).filter(|_| rule.enabled) else {
-            return;
-        };
-        let is_surge = surge.repeated >= u64::from(rule.records)
-            && ratio(surge.repeated, surge.before) >= rule.ratio_min;
-        let subject = Subject::Scope(scope);
-        if !is_surge && !self.findings.is_open(Kind::RejectedSurge, subject) {
-            return;
-        }
-        let entity = Entity { dst: None, ..Entity::of_scope(&scope) };
-        let mut signal = Signal::about(Kind::RejectedSurge, Severity::Medium, entity);
-        signal.window_s = rule.window_s;
-        signal.threshold = u64::from(rule.records);
-        signal.estimate = surge.repeated;
-        let clock = self.window.clock();
-        signal.first_seen_s =
-            self.window.start_s(self.window.range(rule.window_s, clock).first).max(row.first_s.min(
-                row.last_s.saturating_sub(u64::from(rule.window_s)),
-            ));
-        signal.last_seen_s = row.last_s;
-        signal.evidence = self.evidence(&scope, signal.window_s);
-        signal.evidence.targets = vec![key.target];
-        signal.evidence.ports = vec![key.port];
-        signal.evidence.rejected_records = Some(surge.records);
-        self.send(subject, signal, emit);
-    }
-
-    fn judge_upload(
-        &mut self,
-        key: &ConversationKey,
-        row: &Conversation,
-        emit: &mut dyn FnMut(Signal),
-    ) {
-        let rule = &self.config.exfiltration;
-        let internal = &self.network.internal;
-        let is_upload = internal.contains(key.initiator)
-            && !internal.contains(key.target)
-            && !key.target.is_group()
-            && !rule.allow_destinations.contains(key.target)
-            && !(row.is_to_aws_service && rule.ignore_aws_services);
-        if !rule.enabled || !is_upload {
-            return;
-        }
-        let (window_s, floor) = (rule.window_s, rule.bytes);
-        let Some(upload) = self.window.volumes.add_upload(key, row.bytes_up) else { return };
-        if upload.bytes < floor {
-            return;
-        }
-        let severity = if upload.bytes / 10 >= floor { Severity::Critical } else { Severity::High };
-        let scope = Scope::Pair { source: key.initiator, target: key.target };
-        let mut signal = Signal::about(Kind::Exfiltration, severity, Entity::of_scope(&scope));
-        (signal.window_s, signal.threshold, signal.estimate) = (window_s, floor, upload.bytes);
-        signal.estimate_error = 2 * (floor / GATE_DIVISOR);
-        signal.first_seen_s = self.window.start_s(upload.first);
-        signal.last_seen_s = row.last_s;
-        signal.evidence = self.evidence(&scope, window_s);
-        signal.evidence.targets = Vec::new();
-        signal.evidence.ports = vec![key.port];
-        signal.evidence.bytes = Some(upload.bytes);
-        signal.evidence.direction_confidence = Some(row.confidence.label());
-        self.send(Subject::Scope(scope), signal, emit);
-    }
-
-    fn apply_blindness(&mut self, blind: &Blindness, emit: &mut dyn FnMut(Signal)) {
-        self.totals.blind += 1;
-        let pane_s = u64::from(self.window.config().pane_s);
-        let pane = |time_s: u64| Pane::try_from(time_s / pane_s).unwrap_or(Pane::MAX);
-        if self.window.refuse_late(pane(blind.end_s)) {
-            return;
-        }
-        self.window.blind.add(blind.interface, pane(blind.start_s), pane(blind.end_s));
-        if !self.config.data_gap.enabled {
-            return;
-        }
-        let src = Party::Interface(blind.interface_id.clone());
-        let entity = Entity { src, dst: None, port: None, protocol: None };
-        let mut signal = Signal::about(Kind::DataGap, Severity::Informational, entity);
-        (signal.window_s, signal.threshold) = (self.config.data_gap.quiet_s, 1);
-        let subject = Subject::Interface(blind.interface);
-        let known = self.findings.lost_intervals(subject);
-        signal.estimate = known + 1;
-        signal.first_seen_s = blind.start_s;
-        signal.last_seen_s = blind.end_s;
-        self.send(subject, signal, emit);
-    }
-
     fn send(&mut self, subject: Subject, signal: Signal, emit: &mut dyn FnMut(Signal)) {
         if let Some(signal) = self.findings.raise(subject, signal) {
             emit(signal);
@@ -387,7 +324,12 @@ impl Detector {
 }
 
 /// Whether an open finding still holds at the window's clock; gives its present estimate if so.
-fn still_holds(config: &Config, window: &Window, subject: &Subject, signal: &Signal) -> Option<u64> {
+fn still_holds(
+    config: &Config,
+    window: &Window,
+    subject: &Subject,
+    signal: &Signal,
+) -> Option<u64> {
     let clock = window.clock();
     match (signal.kind, subject) {
         (Kind::DataGap, _) => {
@@ -399,7 +341,7 @@ fn still_holds(config: &Config, window: &Window, subject: &Subject, signal: &Sig
             (bytes >= signal.threshold).then_some(bytes)
         }
         (Kind::RejectedSurge, Subject::Scope(scope)) => {
-            let surge = surge(window, scope, signal.window_s)?;
+            let surge = rejections::surge(window, scope, signal.window_s, signal.threshold)?;
             (surge.repeated >= signal.threshold).then_some(surge.repeated)
         }
         (_, Subject::Scope(scope)) => {
@@ -410,34 +352,6 @@ fn still_holds(config: &Config, window: &Window, subject: &Subject, signal: &Sig
         }
         (_, Subject::Interface(_)) => None,
     }
-}
-
-struct Surge {
-    /// Rejected records in the window.
-    records: u64,
-    /// Of these, those beyond one per distinct service that failed.
-    repeated: u64,
-    /// Rejected records just before, scaled to the width of the window.
-    before: u64,
-}
-
-fn surge(window: &Window, scope: &Scope, window_s: u32) -> Option<Surge> {
-    let entity = window.entity(scope)?;
-    let sums = entity.breadth.as_ref()?.rejections.as_ref()?;
-    let (clock, bucket_panes) = (window.clock(), window.rejection_bucket_panes());
-    let held = u32::try_from(SlidingSum::BUCKETS).unwrap_or(u32::MAX);
-    let buckets = (window_s / window.config().pane_s / bucket_panes).clamp(1, held - 1);
-    let records = sums.sum(clock, bucket_panes, buckets);
-    let all = sums.sum(clock, bucket_panes, held);
-    let before = (all - records) * u64::from(buckets) / u64::from(held - buckets);
-    let range = window.range(window_s, clock);
-    let distinct = rounded(entity.elements.count(range, clock).unanswered);
-    Some(Surge { records, repeated: records.saturating_sub(distinct), before })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no 53rd bit")]
-fn ratio(now: u64, before: u64) -> f64 {
-    if before == 0 { f64::INFINITY } else { now as f64 / before as f64 }
 }
 
 #[expect(

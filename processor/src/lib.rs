@@ -13,11 +13,11 @@ pub mod signal;
 pub mod source;
 
 // The core, in order.
-pub mod decode;
-pub mod observe;
 pub mod combine;
-pub mod window;
+pub mod decode;
 pub mod detect;
+pub mod observe;
+pub mod window;
 
 // Around it: where partials become durable, and the threads that carry batches through it all.
 pub mod journal;
@@ -27,7 +27,7 @@ pub mod pipeline;
 pub mod sink;
 
 // The program: logs, settings, command line, and the one place that wires edges together.
-pub mod telemetry;
-pub mod config;
-pub mod cli;
 pub mod app;
+pub mod cli;
+pub mod config;
+pub mod telemetry;

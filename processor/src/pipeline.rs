@@ -147,4 +147,3 @@ fn fold<E>(
     detector.finish(&mut |signal| observer.signal(signal));
     outcome
 }
-

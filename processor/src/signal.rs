@@ -232,7 +232,8 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&signal).unwrap(),
-            r#"{"id":"vertical_scan-1","kind":"vertical_scan","status":"open","severity":"high","#.to_owned()
+            r#"{"id":"vertical_scan-1","kind":"vertical_scan","status":"open","severity":"high","#
+                .to_owned()
                 + r#""entity":{"src":"10.0.0.1","dst":"10.0.0.2"},"window_s":300,"estimate":15,"#
                 + r#""estimate_error":0,"threshold":15,"first_seen":"2026-01-01T00:00:00Z","#
                 + r#""last_seen":"2026-01-01T00:01:00Z","evidence":{"ports":[22],"is_data_complete":true}}"#

@@ -119,13 +119,19 @@ impl Window {
         let source = key.initiator;
         let host = self.key.hash_u128(key.target.bits());
         let service = Scope::Service { source, protocol: key.protocol, port: key.port };
+        let pair = Scope::Pair { source, target: key.target };
         self.entities.update(service, |entity| change.apply(entity, host));
         if !has_ports {
+            if self.entities.get(&pair).is_some_and(Entity::has_answer) {
+                self.entities.update(service, |entity| entity.elements.answered(host, key.pane));
+            }
             return [Some(service), None, None];
+        }
+        if row.marks.contains(Outcome::Answered) {
+            self.acquit_ping(key, host);
         }
         let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
         let port = self.key.hash_u64(tag);
-        let pair = Scope::Pair { source, target: key.target };
         self.entities.update(pair, |entity| change.apply(entity, port));
         let both = self.key.hash_pair(key.target.bits(), tag);
         let whole = Scope::Source { source };
@@ -135,6 +141,42 @@ impl Window {
             change.apply_breadth(entity.breadth.get_or_insert_default(), host, port, bucket_panes);
         });
         [Some(service), Some(pair), Some(whole)]
+    }
+
+    /// A host that answers by TCP or UDP was not discovered by a ping: pings to those that one speaks with anyway, as path
+    /// measurements send, are no sweep even if they are filtered on the way.
+    fn acquit_ping(&mut self, key: &ConversationKey, host: u64) {
+        let icmp = if key.target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
+        let pinged = Scope::Service { source: key.initiator, protocol: icmp, port: 0 };
+        if self.entities.get(&pinged).is_some() {
+            self.entities.update(pinged, |entity| entity.elements.answered_if_seen(host, key.pane));
+        }
+    }
+
+    /// Notes that a finding about `scope` was closed: what was seen so far belongs to it, also in the view of its source;
+    /// and where the source as a whole was reported, in the view of its pairs and services.
+    pub fn mark_reported(&mut self, scope: &Scope) {
+        let clock = Some(self.clock);
+        let whole = Scope::Source { source: scope.source() };
+        for scope in [*scope, whole] {
+            if let Some(entity) = self.entities.get_mut(&scope) {
+                entity.reported_through = clock;
+            }
+        }
+        if let Some(breadth) =
+            self.entities.get_mut(&whole).and_then(|whole| whole.breadth.as_mut())
+            && *scope == whole
+        {
+            breadth.reported_through = clock;
+        }
+    }
+
+    /// The last pane whose evidence about `scope` belongs to a closed finding.
+    #[must_use]
+    pub fn reported_through(&self, scope: &Scope) -> Option<Pane> {
+        let whole = self.entity(&Scope::Source { source: scope.source() });
+        let of_whole = whole.and_then(|whole| whole.breadth.as_ref()?.reported_through);
+        self.entity(scope).and_then(|entity| entity.reported_through).max(of_whole)
     }
 
     /// What is remembered of an entity.
@@ -207,7 +249,6 @@ impl Window {
     pub fn start_s(&self, pane: Pane) -> u64 {
         u64::from(pane) * u64::from(self.config.pane_s)
     }
-
 }
 
 struct Change<'r> {
@@ -229,7 +270,8 @@ impl Change<'_> {
             entity.elements.answered(element, pane);
         }
         entity.confidence = entity.confidence.max(Some(self.row.confidence));
-        if !marks.contains(Outcome::Answered) && elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
+        if !marks.contains(Outcome::Answered) && elements_max(&entity.elements) >= SAMPLED_ELEMENTS
+        {
             let samples = entity.samples.get_or_insert_default();
             samples.push((self.key.target, self.key.port));
         }
@@ -237,7 +279,7 @@ impl Change<'_> {
 
     fn apply_breadth(&self, breadth: &mut Breadth, host: u64, port: u64, bucket_panes: u32) {
         let pane = self.key.pane;
-        if self.row.marks.contains(Outcome::Opened) || self.row.marks.contains(Outcome::Refused) {
+        if !self.row.marks.contains(Outcome::Answered) {
             breadth.hosts.opened(host, pane);
             breadth.ports.opened(port, pane);
         }

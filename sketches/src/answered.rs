@@ -106,6 +106,19 @@ impl OpenedAnswered {
         self.update(hash, pane, Stamps::answered);
     }
 
+    /// The element has answered, if it is one that was seen before.
+    ///
+    /// A sketch cannot tell whether it has seen an element, and takes it for one that it has.
+    pub fn answered_if_seen(&mut self, hash: u64, pane: Pane) {
+        let is_seen = match &self.tier {
+            Tier::Exact(set) => set.contains(fingerprint(hash)),
+            Tier::Sketch(_) => true,
+        };
+        if is_seen {
+            self.answered(hash, pane);
+        }
+    }
+
     /// The counts of `window`; openings after `settled` are seen but not yet unanswered.
     #[must_use]
     pub fn count(&self, window: PaneRange, settled: Pane) -> Counts {
@@ -320,6 +333,19 @@ mod tests {
         }
         let Tier::Sketch(sketch) = &promoted.tier else { panic!("300 elements are a sketch") };
         assert!(**sketch == direct);
+    }
+
+    #[test]
+    fn an_answer_of_an_unseen_element_adds_none() {
+        let window = PaneRange { first: 0, last: 9 };
+        let mut subject = OpenedAnswered::new();
+        subject.opened(1 << 32, 5);
+        subject.answered_if_seen(2 << 32, 6);
+        let counts = subject.count(window, 9);
+        assert_eq!((counts.seen, counts.unanswered), (1.0, 1.0));
+        subject.answered_if_seen(1 << 32, 6);
+        let counts = subject.count(window, 9);
+        assert_eq!((counts.seen, counts.unanswered), (1.0, 0.0));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use crate::address::{aws_service, outside};
 use crate::conversation::{Close, Conversation, Volume};
-use crate::draws::count;
-use crate::record::{Endpoint, Half, Route, flags, protocol};
+use crate::record::{Endpoint, Exchange, Half, Route, flags, protocol};
 
 use super::{Answer, Claim, Planner, probe};
 
@@ -49,7 +48,7 @@ impl Planner<'_> {
             let port = 32_768 + u16::try_from(attempt).unwrap_or(0);
             let refused = probe(Endpoint { address: src, port }, server, at_s, Answer::Rejected);
             let forward = Half { bytes: 60, flags: flags::SYN, ..refused.forward };
-            crate::record::Exchange { forward, ..refused }
+            Exchange { forward, ..refused }
         });
         let exchanges = exchanges.collect();
         let claim = Claim {
@@ -70,7 +69,6 @@ impl Planner<'_> {
         bytes: u64,
     ) -> Conversation {
         let forward = Volume::tcp(bytes);
-        let acknowledgements = count(usize::try_from(bytes / 2_800).unwrap_or(0));
         Conversation {
             client: Endpoint { address: src, port: self.draws.port_between(32_768, 60_999) },
             server: Endpoint { address: dst, port: HTTPS },
@@ -79,10 +77,7 @@ impl Planner<'_> {
             next_s: from_s,
             finish_s: until_s,
             forward,
-            backward: Volume {
-                packets: acknowledgements + 10,
-                bytes: 52 * u64::from(acknowledgements) + 6_000,
-            },
+            backward: Volume::tcp(6_000).acknowledging(forward),
             opened: false,
             close: Close::Fin,
         }

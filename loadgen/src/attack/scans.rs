@@ -1,7 +1,7 @@
 //! Scans: one target and many ports, many targets and one port, both, and slowly.
 //!
-//! What answers depends on the address: hosts that exist mostly refuse, some filter, few are open; addresses that nobody
-//! has never answer.
+//! What answers depends on the address: hosts that exist mostly refuse, some filter, few are open;
+//! addresses that nobody has never answer.
 
 use crate::address::{aws_service, outside};
 use crate::draws::count;
@@ -13,7 +13,8 @@ use super::{Answer, Claim, Planner, probe};
 const PUBLIC_SWEEP_HOSTS_MIN: usize = 40;
 const SMB: u16 = 445;
 const SSH: u16 = 22;
-/// Slow enough for at most 11 probes in 5 min, where scan detectors commonly ask for 15; 90 an hour on average.
+/// Slow enough for at most 11 probes in 5 min, where scan detectors commonly ask for 15; 90 an hour
+/// on average.
 const SLOW_STEP_S_MIN: u32 = 28;
 const SLOW_STEP_S_MAX: u32 = 52;
 const SLOW_S_MIN: u64 = 3_600;

@@ -1,7 +1,9 @@
-//! What people and services do: calls inside the VPC, requests from the internet, browsing through the NAT gateway.
+//! What people and services do: calls inside the VPC, requests from the internet, browsing through
+//! the NAT gateway.
 //!
-//! Every TCP conversation is answered. Uploads to the internet are small, and spread over a population that grows with
-//! the rate, so that no pair of hosts looks like an exfiltration at any rate.
+//! Every TCP conversation is answered. Uploads to the internet are small, and spread over a
+//! population that grows with the rate, so that no pair of hosts looks like an exfiltration at any
+//! rate.
 
 use crate::address::{is_public, outside};
 use crate::conversation::{Close, Conversation, Volume};

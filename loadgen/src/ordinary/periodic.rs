@@ -2,7 +2,7 @@
 
 use crate::address::s3;
 use crate::conversation::{Close, Conversation, Volume};
-use crate::draws::{Draws, count};
+use crate::draws::Draws;
 use crate::network::Network;
 use crate::record::{
     Endpoint, Exchange, Half, Record, Route, Verdict, flags, interval_end_s, protocol,
@@ -48,8 +48,9 @@ enum Job {
     },
 }
 
-/// S3 addresses per backup host. One upload a minute, to each address in turn, makes at most three an hour to one
-/// address: 3 x 45 MB stay below 150 MB an hour, which is what a pair of hosts may send without being remarkable.
+/// S3 addresses per backup host. One upload a minute, to each address in turn, makes at most three
+/// an hour to one address: 3 x 45 MB stay below 150 MB an hour, which is what a pair of hosts may
+/// send without being remarkable.
 const S3_ADDRESSES: u32 = 24;
 const UPLOAD_BYTES_MIN: u32 = 15_000_000;
 const UPLOAD_BYTES_MAX: u32 = 45_000_000;
@@ -202,12 +203,8 @@ impl Ordinary {
         let seconds = u64::from(self.draws.between(8, 50));
         let upload =
             self.tcp(client, server, now_s, Sizes { request_bytes: bytes, reply_bytes: 6_000 });
-        let acknowledgements = count(usize::try_from(bytes / 2_800).unwrap_or(0));
         let finish_s = (now_s + seconds).min(self.span.stop_s - 1);
-        let backward = Volume {
-            packets: upload.backward.packets + acknowledgements,
-            bytes: upload.backward.bytes + 52 * u64::from(acknowledgements),
-        };
+        let backward = upload.backward.acknowledging(upload.forward);
         Conversation { finish_s, backward, close: Close::Fin, ..upload }
     }
 

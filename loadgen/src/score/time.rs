@@ -37,7 +37,8 @@ fn days_of_month(year: u64, month: u64) -> Option<u64> {
     }
 }
 
-/// Days since 1970-01-01 of a date in the Gregorian calendar, by counting years from March (Howard Hinnant's algorithm).
+/// Days since 1970-01-01 of a date in the Gregorian calendar, by counting years from March (Howard
+/// Hinnant's algorithm).
 fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, year_of_era) = (year / 400, year % 400);

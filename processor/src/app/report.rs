@@ -136,7 +136,11 @@ impl<'r> Report<'r> {
         self.write_notes(out)?;
         writeln!(out, "top talkers by bytes")?;
         for row in &self.top_talkers {
-            let error = if row.bytes_error > 0 { format!(" (at most {} too high)", bytes(row.bytes_error)) } else { String::new() };
+            let error = if row.bytes_error > 0 {
+                format!(" (at most {} too high)", bytes(row.bytes_error))
+            } else {
+                String::new()
+            };
             writeln!(out, "  {:<40} {:>10}{error}", row.address, bytes(row.bytes))?;
         }
         writeln!(out, "top destination ports by records")?;
@@ -203,7 +207,11 @@ fn event_time(totals: &Totals) -> Option<EventTime> {
 }
 
 fn refusals(outcome: &Outcome) -> Vec<RefusalRow> {
-    let row = |(reason, lines, example): (crate::decode::Reason, u64, Option<&crate::decode::Example>)| {
+    let row = |(reason, lines, example): (
+        crate::decode::Reason,
+        u64,
+        Option<&crate::decode::Example>,
+    )| {
         RefusalRow { reason: reason.label(), lines, example: example.map(ToString::to_string) }
     };
     outcome.refusals.iter().map(row).collect()

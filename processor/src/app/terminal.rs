@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn numbers_are_grouped_and_bytes_have_units() {
         assert_eq!([1, 123, 1234, 1_234_567].map(grouped), ["1", "123", "1,234", "1,234,567"]);
-        assert_eq!([0, 999, 1000, 1_234_567_890].map(bytes), ["0 B", "999 B", "1.00 kB", "1.23 GB"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567_890].map(bytes),
+            ["0 B", "999 B", "1.00 kB", "1.23 GB"]
+        );
         assert_eq!(bytes(u64::MAX), "18.45 EB");
     }
 }

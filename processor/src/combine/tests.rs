@@ -53,7 +53,8 @@ fn a_ping_counts_its_bytes_once_and_marks_both_directions() {
     let mut ping = record(1, 1, false, 100);
     (ping.protocol, ping.source_port, ping.destination_port) = (protocol::ICMP, 0, 0);
     let partial = combine(&[ping]);
-    let volumes: u64 = partial.conversations.iter().map(|(_, row)| row.bytes_up + row.bytes_down).sum();
+    let volumes: u64 =
+        partial.conversations.iter().map(|(_, row)| row.bytes_up + row.bytes_down).sum();
     assert_eq!((partial.conversations.len(), volumes), (2, 1000));
 }
 

@@ -80,16 +80,14 @@ mod tests {
 
     #[test]
     fn every_column_is_read_by_its_type_and_unknown_ones_pass_as_text() {
-        let layout = Layout::from_format("${account-id} ${srcport} ${new-field} ${vpc-id}").unwrap();
+        let layout =
+            Layout::from_format("${account-id} ${srcport} ${new-field} ${vpc-id}").unwrap();
         let mut splitter = Splitter::default();
-        let read = fields(b"000000000012 443 x -", &layout, &mut splitter, &mut Oddities::default());
+        let read =
+            fields(b"000000000012 443 x -", &layout, &mut splitter, &mut Oddities::default());
         let values: Vec<_> = read.unwrap().into_iter().map(|(_, value)| value).collect();
-        let expected = [
-            Value::Text(b"000000000012"),
-            Value::Integer(443),
-            Value::Text(b"x"),
-            Value::Absent,
-        ];
+        let expected =
+            [Value::Text(b"000000000012"), Value::Integer(443), Value::Text(b"x"), Value::Absent];
         assert_eq!(values, expected);
     }
 
@@ -97,12 +95,14 @@ mod tests {
     fn what_the_pipeline_reads_is_what_all_fields_say() {
         let layout = Layout::default_version_2();
         let good = "2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 1 40 1418530010 1418530070 ACCEPT OK";
-        let bad = [("10.0.0.1", "10.0.0"), (" 2 6", " 65536 6"), ("ACCEPT", "accept"), ("OK", "ok")];
+        let bad =
+            [("10.0.0.1", "10.0.0"), (" 2 6", " 65536 6"), ("ACCEPT", "accept"), ("OK", "ok")];
         for (from, to) in bad {
             let line = good.replacen(from, to, 1);
             let (mut splitter, mut oddities) = Default::default();
             let all = fields(line.as_bytes(), &layout, &mut splitter, &mut oddities).unwrap_err();
-            let used = super::super::parse_line(line.as_bytes(), &layout, &mut splitter, &mut oddities);
+            let used =
+                super::super::parse_line(line.as_bytes(), &layout, &mut splitter, &mut oddities);
             assert_eq!(used.unwrap_err(), all);
         }
     }

@@ -170,9 +170,11 @@ mod tests {
     #[test]
     fn the_documented_no_data_and_skipped_records_are_silence_and_blindness() {
         let layout = Layout::default_version_2();
-        let silence = "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA";
+        let silence =
+            "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA";
         assert_eq!(parse(silence, &layout), Ok(Line::Silence));
-        let skipped = "2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA";
+        let skipped =
+            "2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA";
         let interface_id = &b"eni-11111111aaaaaaaaa"[..];
         let (start_s, end_s) = (1_431_280_876, 1_431_280_934);
         assert_eq!(parse(skipped, &layout), Ok(Line::Blind { interface_id, start_s, end_s }));
@@ -251,7 +253,9 @@ mod tests {
         ) {
             let layout = Layout::default_version_2();
             let (mut splitter, mut oddities) = Default::default();
-            drop(parse_line(&line, &layout, &mut splitter, &mut oddities));
+            if let Ok(Line::Flow(record)) = parse_line(&line, &layout, &mut splitter, &mut oddities) {
+                prop_assert!(record.start_s <= record.end_s && record.end_s <= END_S_MAX);
+            }
         }
     }
 

@@ -14,8 +14,7 @@ pub fn parse_integer(text: &[u8]) -> Option<u64> {
         // 19 digits always fit in 64 bits, so the common case needs no overflow check.
         return text.iter().try_fold(0u64, |value, byte| Some(value * 10 + digit(*byte)?));
     }
-    text.iter()
-        .try_fold(0u64, |value, byte| value.checked_mul(10)?.checked_add(digit(*byte)?))
+    text.iter().try_fold(0u64, |value, byte| value.checked_mul(10)?.checked_add(digit(*byte)?))
 }
 
 /// An IPv4 or IPv6 address in text form; `None` when it is neither. IPv4 octets with leading zeros are refused: some

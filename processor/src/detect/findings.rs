@@ -55,6 +55,8 @@ impl Findings {
 
     /// Takes a fresh measure of something that crossed its threshold, as a signal without id. Gives the signal to send:
     /// one that opens, or one that updates when the next power of ten was reached.
+    ///
+    /// A vertical or horizontal scan by a source whose block scan is open is a part of that, and opens no finding.
     pub fn raise(&mut self, subject: Subject, fresh: Signal) -> Option<Signal> {
         if let Some(finding) = self.open.get_mut(&(fresh.kind, subject)) {
             return finding.refresh(fresh);
@@ -73,13 +75,14 @@ impl Findings {
         Some(signal)
     }
 
-    /// Asks `check` of every open finding; the ones for which it gives `None` are closed and handed to `emit`. What it
-    /// gives is a fresh estimate, kept if larger.
+    /// Asks `check` of every open finding; the ones for which it gives `None` are closed and handed to `emit`, and their
+    /// subjects returned. What it gives is a fresh estimate, kept if larger.
     pub fn review(
         &mut self,
         mut check: impl FnMut(&Subject, &Signal) -> Option<u64>,
         emit: &mut dyn FnMut(Signal),
-    ) {
+    ) -> Vec<Subject> {
+        let mut closed = Vec::new();
         let per_source = &mut self.per_source;
         self.open.retain(|(kind, subject), finding| {
             if let Some(estimate) = check(subject, &finding.signal) {
@@ -96,8 +99,10 @@ impl Findings {
                     }
                 }
             }
+            closed.push(*subject);
             false
         });
+        closed
     }
 
     /// Open findings of a kind by one source.
@@ -136,11 +141,12 @@ impl Findings {
     }
 
     fn is_full(&self, kind: Kind, subject: Subject) -> bool {
-        let of_source = match subject {
-            Subject::Scope(scope) => self.open_by(kind, scope.source()),
-            Subject::Interface(_) => 0,
-        };
-        self.open.len() >= self.limits.open_max || of_source >= self.limits.open_per_source_max
+        let Subject::Scope(scope) = subject else { return self.open.len() >= self.limits.open_max };
+        let is_scan = matches!(kind, Kind::VerticalScan | Kind::HorizontalScan);
+        let is_part_of_block = is_scan && self.open_by(Kind::BlockScan, scope.source()) > 0;
+        is_part_of_block
+            || self.open.len() >= self.limits.open_max
+            || self.open_by(kind, scope.source()) >= self.limits.open_per_source_max
     }
 }
 
@@ -187,9 +193,7 @@ impl Entity {
     pub(super) const fn of_scope(scope: &Scope) -> Self {
         let (source, dst, port, protocol) = match *scope {
             Scope::Pair { source, target } => (source, Some(target), None, None),
-            Scope::Service { source, protocol, port } => {
-                (source, None, Some(port), Some(protocol))
-            }
+            Scope::Service { source, protocol, port } => (source, None, Some(port), Some(protocol)),
             Scope::Source { source } => (source, None, None, None),
         };
         Self { src: Party::Host(source), dst, port, protocol }
@@ -251,9 +255,10 @@ mod tests {
     #[test]
     fn a_source_cannot_open_more_than_its_share() {
         let mut findings = findings(Limits { open_max: 10, open_per_source_max: 3 });
-        let opened = (0..9).filter_map(|t| findings.raise(subject(t), measure(subject(t), 15, 1))).count();
+        let opened =
+            (0..9).filter_map(|t| findings.raise(subject(t), measure(subject(t), 15, 1))).count();
         assert_eq!((opened, findings.suppressed()), (3, 6));
-        findings.review(|_, _| None, &mut |_| {});
+        assert_eq!(findings.review(|_, _| None, &mut |_| {}).len(), 3);
         assert!(findings.raise(subject(1), measure(subject(1), 15, 2)).is_some());
     }
 }

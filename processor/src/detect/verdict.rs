@@ -1,7 +1,7 @@
 //! The rules themselves: what is remembered of an entity in, whether a threshold is crossed out. Pure functions.
 
 use sketches::answered::Counts;
-use sketches::pane::Pane;
+use sketches::pane::{Pane, PaneRange};
 
 use super::config::{BlockScan, Config, Threshold};
 use crate::flow::protocol;
@@ -39,8 +39,13 @@ pub(super) fn judge(
 ) -> Option<Verdict> {
     let entity = window.entity(scope)?;
     let thresholds = thresholds_of(config, scope)?;
+    let reported_through = window.reported_through(scope);
     thresholds.iter().find_map(|threshold| {
-        let verdict = measure(config, window, (scope, entity), threshold, (pane, settled))?;
+        let mut range = window.range(threshold.window_s, pane);
+        if let Some(reported_through) = reported_through {
+            range.first = range.first.max(reported_through.saturating_add(1));
+        }
+        let verdict = measure(config, (scope, entity), threshold, (range, settled))?;
         let margin = SIGMAS * verdict.counts.standard_error;
         (verdict.estimate - margin >= f64::from(threshold.distinct)).then_some(verdict)
     })
@@ -55,7 +60,8 @@ pub(super) fn still_holds(
     pane: Pane,
 ) -> Option<Verdict> {
     let entity = window.entity(scope)?;
-    let verdict = measure(config, window, (scope, entity), opened, (pane, window.settled(pane)))?;
+    let range = window.range(opened.window_s, pane);
+    let verdict = measure(config, (scope, entity), opened, (range, window.settled(pane)))?;
     let margin = SIGMAS * verdict.counts.standard_error;
     (verdict.estimate + margin >= f64::from(opened.distinct)).then_some(verdict)
 }
@@ -63,12 +69,10 @@ pub(super) fn still_holds(
 /// Counts within one window; `None` where the share of failures or the breadth rules the finding out.
 fn measure(
     config: &Config,
-    window: &Window,
     (scope, entity): (&Scope, &Entity),
     threshold: &Threshold,
-    (pane, settled): (Pane, Pane),
+    (range, settled): (PaneRange, Pane),
 ) -> Option<Verdict> {
-    let range = window.range(threshold.window_s, pane);
     let counts = entity.elements.count(range, settled);
     let (kind, estimate, share_min) = match scope {
         Scope::Pair { .. } => {
@@ -80,16 +84,16 @@ fn measure(
         }
         Scope::Source { .. } => {
             let breadth = entity.breadth.as_ref()?;
-            let hosts = breadth.hosts.count(range, pane).seen;
-            let ports = breadth.ports.count(range, pane).seen;
+            let hosts = breadth.hosts.count(range, range.last).seen;
+            let ports = breadth.ports.count(range, range.last).seen;
             let kind = breadth_kind(&config.block_scan, hosts, ports)?;
             (kind, counts.unanswered, config.block_scan.unanswered_share_min)
         }
     };
-    if counts.unanswered < share_min * counts.seen {
+    if counts.unanswered - SIGMAS * counts.standard_error < share_min * counts.seen {
         return None;
     }
-    let first = entity.elements.first_opened(range).unwrap_or(pane);
+    let first = entity.elements.first_opened(range).unwrap_or(range.last);
     Some(Verdict { kind, threshold: *threshold, estimate, counts, first })
 }
 

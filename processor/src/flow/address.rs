@@ -40,8 +40,8 @@ impl Address {
     #[must_use]
     pub const fn is_group(self) -> bool {
         if self.is_v4() {
-            let bits = self.0 as u32;
-            bits >> 28 == 0xe || bits == u32::MAX || bits == 0
+            let bits = self.0 & 0xffff_ffff;
+            bits >> 28 == 0xe || bits == 0xffff_ffff || bits == 0
         } else {
             self.0 >> 120 == 0xff || self.0 == 0
         }
@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn multicast_broadcast_and_unspecified_are_groups_and_hosts_are_not() {
-        for group in ["224.0.0.251", "239.255.255.250", "255.255.255.255", "0.0.0.0", "ff02::1", "::"] {
+        for group in
+            ["224.0.0.251", "239.255.255.250", "255.255.255.255", "0.0.0.0", "ff02::1", "::"]
+        {
             assert!(Address::from(group.parse::<IpAddr>().unwrap()).is_group(), "{group}");
         }
         for host in ["10.0.0.1", "223.255.255.255", "240.0.0.1", "fe80::1", "::1"] {

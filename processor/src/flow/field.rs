@@ -34,9 +34,11 @@ pub static FIELDS: &[Field] = ROWS;
 pub fn find(name: &[u8]) -> Option<FieldId> {
     FIELDS.iter().position(|field| {
         field.name.len() == name.len()
-            && field.name.bytes().zip(name).all(|(ours, &theirs)| {
-                ours == theirs || (ours == b'-' && theirs == b'_')
-            })
+            && field
+                .name
+                .bytes()
+                .zip(name)
+                .all(|(ours, &theirs)| ours == theirs || (ours == b'-' && theirs == b'_'))
     })
 }
 
@@ -135,6 +137,7 @@ const ROWS: &[Field] = &[
 ];
 
 /// Fields that the pipeline reads, by name, resolved when the program is compiled.
+#[expect(missing_docs, reason = "each constant is named as its field")]
 pub mod id {
     use super::{FieldId, ROWS};
 

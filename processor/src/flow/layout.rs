@@ -24,7 +24,9 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// No field at all.
-    #[error("format: it names no field; write it as `${{version}} ${{srcaddr}} …`, `default` or `auto`")]
+    #[error(
+        "format: it names no field; write it as `${{version}} ${{srcaddr}} …`, `default` or `auto`"
+    )]
     Empty,
     /// Something else than `${name}`.
     #[error("format: `{0}` is not of the form ${{field-name}}")]
@@ -137,7 +139,8 @@ impl Layout {
         ];
         for (missing, fields) in alternatives {
             if fields.iter().all(|&field| self.column_of(field).is_none()) {
-                let near = self.unknown_names().into_iter().find(|(_, near)| *near == Some(missing));
+                let near =
+                    self.unknown_names().into_iter().find(|(_, near)| *near == Some(missing));
                 let near = near.map(|(name, _)| name.to_owned());
                 return Err(LayoutError::Missing { missing, near });
             }
@@ -188,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_format_string_is_read_in_both_spellings_and_unknown_fields_pass() {
-        let layout = Layout::from_format("${srcaddr}  $${dstaddr} ${end} ${next-big-thing}").unwrap();
+        let layout =
+            Layout::from_format("${srcaddr}  $${dstaddr} ${end} ${next-big-thing}").unwrap();
         assert_eq!(layout.columns().len(), 4);
         assert_eq!(layout.unknown_names(), [("next-big-thing", None)]);
         layout.require_detection_fields().unwrap();
@@ -198,7 +202,9 @@ mod tests {
     fn mistakes_in_a_format_are_named() {
         let message = |format: &str| Layout::from_format(format).unwrap_err().to_string();
         assert!(message("").contains("names no field"));
-        assert!(message("${srcaddr} dstaddr").contains("`dstaddr` is not of the form ${field-name}"));
+        assert!(
+            message("${srcaddr} dstaddr").contains("`dstaddr` is not of the form ${field-name}")
+        );
         assert!(message("${end} ${end}").contains("${end} stands twice"));
         let misspelt = Layout::from_format("${srcadr} ${dstaddr} ${end}").unwrap();
         let error = misspelt.require_detection_fields().unwrap_err().to_string();

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn a_client_port_to_a_service_is_a_request() {
-        for (source, destination) in [(51406, 116), (36050, 80), (7769, 8080), (6000, 1433), (40000, 9999)] {
+        for (source, destination) in
+            [(51406, 116), (36050, 80), (7769, 8080), (6000, 1433), (40000, 9999)]
+        {
             assert_eq!(service_side(source, destination), ServiceSide::Destination);
         }
     }

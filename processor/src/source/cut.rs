@@ -63,10 +63,11 @@ impl<R: Read> Cutter<R> {
                 self.failure = Some(failure);
                 self.is_at_end = true;
             }
+            let is_whole = self.is_at_end && self.failure.is_none();
             let end = match memrchr(b'\n', &self.rest) {
+                _ if is_whole => self.rest.len(),
                 Some(place) => place + 1,
-                None if self.failure.is_some() => 0,
-                None if self.is_at_end => self.rest.len(),
+                None if self.is_at_end => 0,
                 None => {
                     self.shorten_line()?;
                     continue;

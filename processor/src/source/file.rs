@@ -56,7 +56,11 @@ impl Files {
         let counted = Counted { raw, bytes: Arc::clone(&self.consumed_bytes) };
         let mut reader = BufReader::with_capacity(READ_BYTES, counted);
         let is_gzip = io::BufRead::fill_buf(&mut reader)?.starts_with(GZIP_MAGIC);
-        Ok(if is_gzip { Input::Gzip(Box::new(MultiGzDecoder::new(reader))) } else { Input::Plain(reader) })
+        Ok(if is_gzip {
+            Input::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else {
+            Input::Plain(reader)
+        })
     }
 }
 

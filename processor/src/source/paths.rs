@@ -7,7 +7,9 @@ use std::{fs, io};
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
     /// A folder without a flow-log file.
-    #[error("{0}: no flow-log file in this folder (looked for *.log, *.gz and *.txt, in sub-folders too)")]
+    #[error(
+        "{0}: no flow-log file in this folder (looked for *.log, *.gz and *.txt, in sub-folders too)"
+    )]
     EmptyFolder(PathBuf),
     /// A pattern that matches nothing.
     #[error("{0}: no file matches this pattern")]
@@ -60,13 +62,15 @@ pub fn expand(paths: &[String]) -> Result<Vec<PathBuf>, PathError> {
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, PathError> {
     let matches = glob::glob(pattern)
         .map_err(|error| PathError::Pattern { pattern: pattern.to_owned(), error })?;
-    let files: Vec<PathBuf> = matches.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    let files: Vec<PathBuf> =
+        matches.filter_map(Result::ok).filter(|path| path.is_file()).collect();
     if files.is_empty() { Err(PathError::NoMatch(pattern.to_owned())) } else { Ok(files) }
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
     let list = |error| PathError::List { path: folder.to_owned(), error };
-    let entries = fs::read_dir(folder).map_err(list)?.collect::<Result<Vec<_>, _>>().map_err(list)?;
+    let entries =
+        fs::read_dir(folder).map_err(list)?.collect::<Result<Vec<_>, _>>().map_err(list)?;
     let mut entries: Vec<_> = entries.into_iter().map(|entry| (entry.path(), entry)).collect();
     entries.sort_by(|left, right| left.0.cmp(&right.0));
     for (path, entry) in entries {
@@ -85,7 +89,8 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["log", "gz", "txt"].iter().any(|known| extension == *known))
+    path.extension()
+        .is_some_and(|extension| ["log", "gz", "txt"].iter().any(|known| extension == *known))
 }
 
 /// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files"; empty for other names, which therefore keep their order
@@ -122,7 +127,8 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let files = expand(&[folder.path().to_string_lossy().into_owned()]).unwrap();
-        let found: Vec<_> = files.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
+        let found: Vec<_> =
+            files.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
         assert_eq!(found, [Path::new(names[1]), Path::new(names[0])]);
     }
 
@@ -130,7 +136,7 @@ mod tests {
     fn folders_and_patterns_without_logs_are_refused_and_missing_files_are_left_to_the_reader() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_string_lossy().into_owned();
-        assert!(matches!(expand(&[path.clone()]), Err(PathError::EmptyFolder(_))));
+        assert!(matches!(expand(std::slice::from_ref(&path)), Err(PathError::EmptyFolder(_))));
         assert!(matches!(expand(&[format!("{path}/*.log")]), Err(PathError::NoMatch(_))));
         assert_eq!(expand(&["missing.log".to_owned(), "-".to_owned()]).unwrap().len(), 2);
     }

@@ -53,6 +53,9 @@ pub struct Entity {
     pub elements: OpenedAnswered,
     /// The pane in which it is to be judged again, once open attempts have settled.
     pub due: Option<Pane>,
+    /// Evidence up to this pane belongs to a closed finding about this entity, or for a source about any of its pairs and
+    /// services, and opens no other.
+    pub reported_through: Option<Pane>,
     /// The best evidence for the direction.
     pub confidence: Option<Confidence>,
     /// Recent targets, kept only once there are enough elements to look suspicious.
@@ -61,19 +64,32 @@ pub struct Entity {
     pub breadth: Option<Box<Breadth>>,
 }
 
+impl Entity {
+    /// Whether any of its elements has answered within what is remembered.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        self.elements.count(PaneRange { first: 0, last: Pane::MAX }, Pane::MAX).answered > 0.0
+    }
+}
+
 /// An upper bound of the elements of a set, without counting them.
 #[must_use]
 pub fn elements_max(set: &OpenedAnswered) -> usize {
     set.elements_max().unwrap_or(usize::MAX)
 }
 
-/// The two projections of a source's services, and its rejections.
+/// The two projections of a source's failed services, and its rejections.
+///
+/// Only attempts without an answer in their own batch are projected; those answered in a later batch stay, so these sets
+/// say of which kind a scan is, and never whether there is one.
 #[derive(Debug, Default)]
 pub struct Breadth {
-    /// Hosts it tried.
+    /// Hosts it failed at.
     pub hosts: OpenedAnswered,
-    /// Ports it tried.
+    /// Ports it failed at.
     pub ports: OpenedAnswered,
+    /// Evidence up to this pane belongs to a closed finding about the source as a whole, its pairs and services included.
+    pub reported_through: Option<Pane>,
     /// Rejected records; made once there are enough of them to matter.
     pub rejections: Option<Box<SlidingSum>>,
     /// Rejected records before [`Self::rejections`] was made.

@@ -11,7 +11,7 @@ use sketches::hash::{HashKey, KeyedState};
 use sketches::pane::Pane;
 
 /// What a table needs to know of its values.
-pub trait Value {
+pub(super) trait Value {
     /// Heap and inline bytes it holds now.
     fn memory_bytes(&self) -> usize;
     /// What would be lost with it; the lowest of a sample is evicted first.
@@ -22,7 +22,7 @@ pub trait Value {
 
 /// Keys to values within a budget of bytes.
 #[derive(Debug)]
-pub struct Table<K, V> {
+pub(super) struct Table<K, V> {
     entries: IndexMap<K, V, KeyedState>,
     key: HashKey,
     bytes: usize,
@@ -42,13 +42,13 @@ const OVERHEAD_BYTES: usize = 24;
 impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
     /// An empty table; `bytes_max` counts keys, values and the map's own overhead.
     #[must_use]
-    pub fn new(key: HashKey, bytes_max: usize) -> Self {
+    pub(super) fn new(key: HashKey, bytes_max: usize) -> Self {
         let entries = IndexMap::with_hasher(KeyedState::new(key));
         Self { entries, key, bytes: 0, bytes_max, hand: 0, draws: 0, evictions: 0 }
     }
 
     /// Changes the value of `key`, made new if it is not there, and keeps the budget.
-    pub fn update<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
+    pub(super) fn update<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
         let mut added = 0;
         let value = self.entries.entry(key).or_insert_with(|| {
             let value = V::default();
@@ -66,17 +66,17 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
     /// The value of `key`.
     #[must_use]
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key)
     }
 
     /// The value of `key`, for a change that neither grows nor shrinks it.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key)
     }
 
     /// Lets the hand pass over its share of the table, removing what is older than `oldest_kept`.
-    pub fn sweep(&mut self, oldest_kept: Pane) {
+    pub(super) fn sweep(&mut self, oldest_kept: Pane) {
         let share = self.entries.len() / SWEEP_PANES + 1;
         for _ in 0..share {
             if self.hand >= self.entries.len() {
@@ -96,25 +96,19 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
     /// Entries.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Whether there is no entry.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Bytes in use, by the values' own account.
     #[must_use]
-    pub const fn memory_bytes(&self) -> usize {
+    pub(super) const fn memory_bytes(&self) -> usize {
         self.bytes
     }
 
     /// Entries that were dropped to keep the budget.
     #[must_use]
-    pub const fn evictions(&self) -> u64 {
+    pub(super) const fn evictions(&self) -> u64 {
         self.evictions
     }
 
@@ -143,7 +137,7 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
 #[expect(clippy::cast_possible_truncation, reason = "the high half of a product of two u64")]
 fn index(hash: u64, length: usize) -> usize {
-    (u128::from(hash) * length as u128 >> 64) as usize
+    ((u128::from(hash) * length as u128) >> 64) as usize
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Volumes {
 
 /// Bytes from one host to another.
 #[derive(Debug, Default)]
-pub struct PairVolume {
+struct PairVolume {
     sums: SlidingSum,
     bucket_panes: u32,
     interface: u32,
@@ -221,7 +221,9 @@ mod tests {
                 let bytes = u64::from(target * 3 + pane % 11);
                 exact.add(pane, 10, bytes);
                 let truth = exact.sum(pane, 10, 12);
-                let sum = volumes.add_upload(&key(target, pane, 5), bytes).map_or(0, |upload| upload.bytes);
+                let sum = volumes
+                    .add_upload(&key(target, pane, 5), bytes)
+                    .map_or(0, |upload| upload.bytes);
                 assert!(sum <= truth && truth <= sum + 2 * gate_bytes, "{sum} of {truth}");
             }
         }

@@ -54,6 +54,11 @@ impl ExactSet {
         Ok(())
     }
 
+    /// Whether the set holds an element of this fingerprint.
+    pub(super) fn contains(&self, fingerprint: Fingerprint) -> bool {
+        self.elements().any(|element| element.fingerprint == fingerprint)
+    }
+
     /// The elements, in the order of their arrival.
     pub(super) fn elements(&self) -> impl Iterator<Item = Element> + '_ {
         let slots =

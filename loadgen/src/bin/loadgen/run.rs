@@ -17,8 +17,9 @@ pub(crate) struct Arguments {
     /// The network and its ordinary traffic: ordinary, busy, quiet
     #[arg(long, default_value = "ordinary")]
     profile: String,
-    /// What to inject, repeatable: vertical-scan, horizontal-scan, icmp-sweep, block-scan, slow-scan, exfiltration,
-    /// rejected-surge, data-gap; `all` that fit into the time (the default), or `none`
+    /// What to inject, repeatable: vertical-scan, horizontal-scan, icmp-sweep, block-scan,
+    /// slow-scan, exfiltration, rejected-surge, data-gap; `all` that fit into the time (the
+    /// default), or `none`
     #[arg(long = "scenario", value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// Flow records per second of event time, on average
@@ -31,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Epoch second of the first record; 2026-01-01T00:00:00Z unless given
-    #[arg(long, value_name = "EPOCH", default_value_t = 1_767_225_600)]
+    #[arg(long, value_name = "EPOCH", default_value_t = 1_767_225_600, value_parser = clap::value_parser!(u64).range(..=YEAR_9999))]
     start: u64,
     /// `default`, `recommended`, or an AWS format string such as '${version} ${srcaddr}'
     #[arg(long, default_value = "default")]
@@ -51,6 +52,9 @@ enum Target<'a> {
     Stdout,
     File(&'a Path),
 }
+
+/// The last second that a timestamp of four-digit years can name.
+const YEAR_9999: u64 = 253_402_300_799;
 
 /// Schemes that the command line promises for later.
 const PLANNED_TARGETS: [&str; 5] = ["kinesis", "firehose", "http", "https", "s3"];

@@ -47,7 +47,10 @@ fn a_gzip_cut_in_the_middle_gives_its_whole_lines_and_a_problem_with_the_line() 
     let lines = bytes.split(|byte| *byte == b'\n').count() - 2;
     assert!(lines > 1000 && text.starts_with(&bytes[..bytes.len() - "last\n".len()]));
     assert_eq!(problems.len(), 1);
-    assert!(problems[0].contains(&format!("cut.log.gz:{}: cannot read on", lines + 1)), "{problems:?}");
+    assert!(
+        problems[0].contains(&format!("cut.log.gz:{}: cannot read on", lines + 1)),
+        "{problems:?}"
+    );
 }
 
 #[test]
