@@ -7,7 +7,7 @@ use crate::flow::Address;
 /// A decimal number without sign; `None` when it is empty, has another byte than a digit, or exceeds 64 bits.
 #[must_use]
 pub fn parse_integer(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 20 {
+    if text.is_empty() {
         return None;
     }
     if text.len() < 20 {
