@@ -29,7 +29,7 @@ use verdict::Verdict;
 use crate::combine::{Conversation, ConversationKey, Partial};
 use crate::observe::Outcome;
 use crate::signal::{Entity, Evidence, Kind, Severity, Signal};
-use crate::window::{self, NetworkConfig, Scope, Window, elements_max};
+use crate::window::{self, NetworkConfig, Scope, Window, elements_max, has_ports};
 
 /// What went through the fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -146,7 +146,8 @@ impl Detector {
             return;
         }
         let scopes = self.window.update(key, row);
-        if !row.marks.contains(Outcome::Answered) {
+        // An answered service changes no count of failures; an answered ping counts towards a sweep.
+        if !row.marks.contains(Outcome::Answered) || !has_ports(key.protocol) {
             for scope in scopes.into_iter().flatten() {
                 self.judge_updated(scope, row.last_s, emit);
             }
@@ -184,7 +185,7 @@ impl Detector {
     fn judge_updated(&mut self, scope: Scope, last_s: u64, emit: &mut dyn FnMut(Signal)) {
         let Some(entity) = self.window.entity(&scope) else { return };
         let least = verdict::elements_min(&self.config, &scope) as usize;
-        if elements_max(&entity.elements) < least || self.is_spoken_for(&scope) {
+        if elements_max(&entity.elements) < least {
             return;
         }
         let clock = self.window.clock();
@@ -205,9 +206,6 @@ impl Detector {
 
     fn judge_due(&mut self, due: Pane, scope: Scope, emit: &mut dyn FnMut(Signal)) {
         self.window.clear_due(&scope);
-        if self.is_spoken_for(&scope) {
-            return;
-        }
         let settled = self.window.settled(due);
         if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, (due, settled)) {
             let newest = self.window.entity(&scope).and_then(|entity| entity.elements.newest());
@@ -221,22 +219,11 @@ impl Detector {
         }
     }
 
-    /// A source as a whole needs no finding beside one that names its target or port.
-    fn is_spoken_for(&self, scope: &Scope) -> bool {
+    /// A source as a whole needs no finding of the same breadth beside one that names its target or port.
+    fn is_spoken_for(&self, scope: &Scope, kind: Kind) -> bool {
         let Scope::Source { source } = *scope else { return false };
-        let subject = Subject::Scope(*scope);
-        let narrow = [Kind::HorizontalScan, Kind::VerticalScan];
-        let has_narrow = |kind| {
-            self.findings.open_by(kind, source) > u32::from(self.findings.is_open(kind, subject))
-        };
-        let is_block = self.findings.is_open(Kind::BlockScan, subject);
-        let breadth = self.window.entity(scope).and_then(|entity| entity.breadth.as_ref());
-        let could_be_block = breadth.is_some_and(|breadth| {
-            let ports = self.config.block_scan.ports_min as usize;
-            let hosts = self.config.block_scan.hosts_min as usize;
-            elements_max(&breadth.ports) >= ports && elements_max(&breadth.hosts) >= hosts
-        });
-        !is_block && !could_be_block && narrow.into_iter().any(has_narrow)
+        let of_whole = u32::from(self.findings.is_open(kind, Subject::Scope(*scope)));
+        kind != Kind::BlockScan && self.findings.open_by(kind, source) > of_whole
     }
 
     fn wait(&mut self, scope: Scope, from: Pane) {
@@ -257,6 +244,9 @@ impl Detector {
         last_s: u64,
         emit: &mut dyn FnMut(Signal),
     ) {
+        if self.is_spoken_for(&scope, verdict.kind) {
+            return;
+        }
         let whole = Scope::Source { source: scope.source() };
         if scope != whole && !self.findings.is_open(verdict.kind, Subject::Scope(scope)) {
             let clock = self.window.clock();

@@ -109,7 +109,7 @@ impl Window {
 
     /// Applies a row to its entities and gives their scopes; none where its direction is unknown or proves nothing.
     pub fn update(&mut self, key: &ConversationKey, row: &Conversation) -> [Option<Scope>; 3] {
-        let has_ports = matches!(key.protocol, protocol::TCP | protocol::UDP);
+        let has_ports = has_ports(key.protocol);
         let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
         let is_evidence = row.confidence > Confidence::Low && (has_ports || is_icmp);
         if !is_evidence || key.target.is_group() || key.initiator.is_group() {
@@ -249,6 +249,12 @@ impl Window {
     pub fn start_s(&self, pane: Pane) -> u64 {
         u64::from(pane) * u64::from(self.config.pane_s)
     }
+}
+
+/// Whether a protocol has ports; of the others, only ICMP is evidence of a scan.
+#[must_use]
+pub const fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, protocol::TCP | protocol::UDP)
 }
 
 struct Change<'r> {
