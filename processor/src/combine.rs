@@ -7,6 +7,8 @@
 //!
 //! Memory: at most two rows per record of the batch.
 
+use std::hash::{Hash, Hasher};
+
 use indexmap::IndexMap;
 use sketches::hash::{HashKey, KeyedState};
 
@@ -15,7 +17,7 @@ use crate::flow::{Action, Address, Record};
 use crate::observe::{Confidence, Observation, Outcome, observe};
 
 /// One conversation in one pane, as one interface saw it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConversationKey {
     /// Who opened it.
     pub initiator: Address,
@@ -29,6 +31,20 @@ pub struct ConversationKey {
     pub port: u16,
     /// IANA protocol number.
     pub protocol: u8,
+}
+
+/// One write of all fields: a keyed hash pays for every call.
+impl Hash for ConversationKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut bytes = [0; 43];
+        bytes[..16].copy_from_slice(&self.initiator.bits().to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.target.bits().to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.pane.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.interface.to_le_bytes());
+        bytes[40..42].copy_from_slice(&self.port.to_le_bytes());
+        bytes[42] = self.protocol;
+        state.write(&bytes);
+    }
 }
 
 /// What was seen of a conversation.

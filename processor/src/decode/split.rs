@@ -46,30 +46,60 @@ impl Splitter {
         line.get(range).unwrap_or_default()
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "lines are capped far below 4 GiB")]
+    /// Looks at eight bytes at a time: a flow record is mostly short values, so calls to a search for one byte would cost
+    /// more than they save.
     fn split_at_each_space(&mut self, line: &[u8], columns: usize) -> bool {
         let mut column = 0;
-        let mut start = 0u32;
-        for (place, &byte) in line.iter().enumerate() {
-            if byte != b' ' {
-                continue;
+        let mut start = 0;
+        let (words, rest) = line.as_chunks::<8>();
+        for (number, word) in words.iter().enumerate() {
+            let mut spaces = spaces_in(u64::from_le_bytes(*word));
+            while spaces != 0 {
+                let place = number * 8 + spaces.trailing_zeros() as usize / 8;
+                if !self.close(&mut column, &mut start, place, columns) {
+                    return false;
+                }
+                spaces &= spaces - 1;
             }
-            let place = place as u32;
-            if column + 1 >= columns || place == start {
+        }
+        let first = words.len() * 8;
+        for place in (first..).zip(rest).filter(|(_, byte)| **byte == b' ').map(|(place, _)| place)
+        {
+            if !self.close(&mut column, &mut start, place, columns) {
                 return false;
             }
-            (self.starts[column], self.ends[column]) = (start, place);
-            column += 1;
-            start = place + 1;
         }
-        if column + 1 != columns || start as usize == line.len() {
+        let is_last = column + 1 == columns && start < line.len();
+        is_last && self.set(column, start, line.len())
+    }
+
+    /// Ends a column at the space at `place`; false if it is empty or one too many.
+    fn close(
+        &mut self,
+        column: &mut usize,
+        start: &mut usize,
+        place: usize,
+        columns: usize,
+    ) -> bool {
+        if *column + 1 >= columns || place == *start {
             return false;
         }
-        (self.starts[column], self.ends[column]) = (start, line.len() as u32);
-        true
+        let is_set = self.set(*column, *start, place);
+        *column += 1;
+        *start = place + 1;
+        is_set
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "lines are capped far below 4 GiB")]
+    fn set(&mut self, column: usize, start: usize, end: usize) -> bool {
+        if let (Some(starts), Some(ends)) = (self.starts.get_mut(column), self.ends.get_mut(column))
+        {
+            (*starts, *ends) = (start as u32, end as u32);
+            return true;
+        }
+        false
+    }
+
     fn split_at_runs(&mut self, line: &[u8], columns: usize) -> bool {
         let mut column = 0;
         let mut place = 0;
@@ -78,14 +108,20 @@ impl Splitter {
                 if column == columns {
                     return false;
                 }
-                self.starts[column] = place as u32;
-                self.ends[column] = (place + word.len()) as u32;
+                self.set(column, place, place + word.len());
                 column += 1;
             }
             place += word.len() + 1;
         }
         column == columns
     }
+}
+
+/// The highest bit of each byte that is a space; exact for every byte, since no carry crosses a byte.
+const fn spaces_in(word: u64) -> u64 {
+    const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let differs = word ^ 0x2020_2020_2020_2020;
+    !(((differs & LOW_BITS) + LOW_BITS) | differs | LOW_BITS)
 }
 
 #[cfg(test)]
@@ -95,6 +131,16 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn spaces_are_found_in_any_word(word: u64, spaces: u8) {
+            let mut bytes = word.to_le_bytes();
+            for (place, byte) in bytes.iter_mut().enumerate() {
+                *byte = if spaces >> place & 1 == 1 { b' ' } else { *byte };
+            }
+            let mask = bytes.map(|byte| if byte == b' ' { 0x80 } else { 0 });
+            prop_assert_eq!(spaces_in(u64::from_le_bytes(bytes)), u64::from_le_bytes(mask));
+        }
+
         #[test]
         fn columns_are_the_words_of_the_line(line in "[a-c ]{0,40}", columns in 1usize..8) {
             let words: Vec<&[u8]> =

@@ -1,5 +1,7 @@
 //! What is remembered of an entity: a pair of hosts, a service across hosts, or a source as a whole.
 
+use std::hash::{Hash, Hasher};
+
 use sketches::answered::OpenedAnswered;
 use sketches::pane::{Pane, PaneRange};
 
@@ -9,7 +11,7 @@ use crate::flow::Address;
 use crate::observe::Confidence;
 
 /// Which question an entity answers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
     /// Which ports did one host try at another?
     Pair {
@@ -32,6 +34,23 @@ pub enum Scope {
         /// The initiator.
         source: Address,
     },
+}
+
+/// One write of all fields: a keyed hash pays for every call.
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (source, other, kind) = match *self {
+            Self::Pair { source, target } => (source, target.bits(), 0u8),
+            Self::Service { source, protocol, port } => {
+                (source, u128::from(protocol) << 16 | u128::from(port), 1)
+            }
+            Self::Source { source } => (source, 0, 2),
+        };
+        let mut bytes = [kind; 33];
+        bytes[..16].copy_from_slice(&source.bits().to_le_bytes());
+        bytes[16..32].copy_from_slice(&other.to_le_bytes());
+        state.write(&bytes);
+    }
 }
 
 impl Scope {
