@@ -116,7 +116,12 @@ fn work<E>(
     let mut splitter = Splitter::default();
     let mut combiner = Combiner::new(settings.key, settings.pane_s);
     for (position, batch) in batches {
-        let combined = batch.map(|batch| combine_batch(&batch, &mut splitter, &mut combiner));
+        let combined = batch.map(|batch| {
+            let (partial, refusals) = combine_batch(&batch, &mut splitter, &mut combiner);
+            let (records, rows) = (partial.records, partial.conversations.len());
+            tracing::debug!(batch = %batch.id, records, rows, refused = refusals.total(), "combined");
+            (partial, refusals)
+        });
         if to_fold.send((position, combined)).is_err() {
             return;
         }
@@ -138,6 +143,7 @@ fn fold<E>(
                     outcome.refusals.merge(&refusals);
                     outcome.batches += 1;
                     detector.apply(&partial, &mut |signal| observer.signal(signal));
+                    tracing::debug!(batch = %partial.id, "folded");
                     observer.batch(detector);
                 }
                 Err(problem) => observer.problem(problem),

@@ -16,7 +16,7 @@ pub enum LogFormat {
 }
 
 /// What `RUST_LOG` means when it is not set.
-const DEFAULT_FILTER: &str = "warn,flowscout=info";
+const DEFAULT_FILTER: &str = "warn";
 
 /// Sends log events to standard error, filtered by `RUST_LOG`. Calling it again changes nothing.
 pub fn start(format: LogFormat) {

@@ -36,6 +36,7 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
         problems: Vec::new(),
     };
     let started = now();
+    tracing::info!(workers = settings.workers, "replay begins");
     let outcome = pipeline::run(files, settings, &mut detector, &mut observer);
     let elapsed = started.elapsed();
     observer.bar.finish_and_clear();
@@ -47,6 +48,8 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     }
     let report = Report::new(&detector, &outcome, elapsed, &observer.findings, &observer.problems);
     report.print(options.report).map_err(io_failure)?;
+    let (records, findings) = (detector.totals().records, detector.findings().opened());
+    tracing::info!(records, refused = outcome.refusals.total(), findings, "replay ended");
     let is_whole = observer.problems.is_empty();
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

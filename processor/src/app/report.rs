@@ -134,7 +134,9 @@ impl<'r> Report<'r> {
             writeln!(out, "  {:<14} {:>10}  first: {example}", row.reason, grouped(row.lines))?;
         }
         self.write_notes(out)?;
-        writeln!(out, "top talkers by bytes")?;
+        if !self.top_talkers.is_empty() {
+            writeln!(out, "top talkers by bytes")?;
+        }
         for row in &self.top_talkers {
             let error = if row.bytes_error > 0 {
                 format!(" (at most {} too high)", bytes(row.bytes_error))
@@ -143,7 +145,9 @@ impl<'r> Report<'r> {
             };
             writeln!(out, "  {:<40} {:>10}{error}", row.address, bytes(row.bytes))?;
         }
-        writeln!(out, "top destination ports by records")?;
+        if !self.top_services.is_empty() {
+            writeln!(out, "top destination ports by records")?;
+        }
         for row in &self.top_services {
             let service = format!("{} {}", protocol_name(row.protocol), row.port);
             writeln!(out, "  {service:<40} {:>10}", grouped(row.records))?;
@@ -159,6 +163,9 @@ impl<'r> Report<'r> {
             ("entities evicted to keep the memory bound", self.evicted_entities),
             ("findings suppressed by a limit", self.suppressed_findings),
         ];
+        if self.refused_lines > self.records {
+            writeln!(out, "note       most lines were refused: is --format that of these files?")?;
+        }
         for (what, count) in notes.into_iter().filter(|(_, count)| *count > 0) {
             writeln!(out, "note       {} {what}", grouped(count))?;
         }

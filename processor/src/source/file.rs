@@ -75,7 +75,10 @@ impl Iterator for Files {
                         self.current = Some((path, cutter));
                         return Some(Ok(batch));
                     }
-                    Ok(None) => {}
+                    Ok(None) if cutter.line() == 1 => {
+                        tracing::warn!(file = %path, "the file holds no line");
+                    }
+                    Ok(None) => tracing::debug!(file = %path, "the file was read to its end"),
                     Err(error) => {
                         let line = cutter.line();
                         return Some(Err(SourceError::Read { path, line, error }));
@@ -86,6 +89,7 @@ impl Iterator for Files {
             let name: Arc<str> = path.to_string_lossy().into();
             match self.open(&path) {
                 Ok(input) => {
+                    tracing::debug!(file = %name, ?input, "the file is open");
                     let cutter = Cutter::new(input, Arc::clone(&name), Arc::clone(&self.layout));
                     self.current = Some((name, cutter));
                 }
