@@ -1,1 +1,41 @@
-//! placeholder
+//! Fixtures for tests through the binaries: programs, scratch files, generated traffic, shared data.
+//!
+//! A test starts a program as a user does and looks at its exit code, its output and its memory. Nothing here knows
+//! the libraries behind the programs.
+#![expect(clippy::unwrap_used, reason = "a fixture that fails is a test that fails")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every fixture panics when it cannot serve its test"
+)]
+
+mod files;
+mod program;
+mod traffic;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use files::{Scratch, gzip, noise};
+pub use program::{Program, Run, flowscout, loadgen};
+pub use traffic::{Traffic, captures};
+
+/// The folder of the workspace.
+#[must_use]
+pub fn project_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Real flow logs and decoder vectors, which lie beside the project where they are at hand: `FLOWSCOUT_SHARED_DATA`,
+/// or `../shared/data` from the root. When they are not there, says so past the harness, which hides `eprintln!`.
+#[must_use]
+pub fn shared_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("FLOWSCOUT_SHARED_DATA")
+        .map_or_else(|| project_root().join("../shared/data"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let line = format!("skipped: ../shared/data is not here ({test})\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
+    None
+}

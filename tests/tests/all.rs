@@ -1,0 +1,12 @@
+//! The programs from outside, as their users meet them. One binary, so that it is linked once.
+#![expect(clippy::unwrap_used, reason = "a failing helper is a failing test")]
+
+mod all {
+    mod accuracy;
+    mod bad_input;
+    mod contract;
+    mod documented;
+    mod end_to_end;
+    mod examples;
+    mod vectors;
+}
