@@ -9,7 +9,6 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use flowscout::config::Config;
 use flowscout::detect::Detector;
@@ -17,12 +16,9 @@ use flowscout::flow::Layout;
 use flowscout::pipeline::{self, Observer, Settings};
 use flowscout::signal::Signal;
 use flowscout::source::{SourceError, file::Files};
+use flowscout_benches::meter::compare;
 use flowscout_benches::peer::{self, GroupBy};
 use flowscout_benches::traffic::{self, KEY, Kinds};
-
-const RUNS: usize = 7;
-/// A run repeats its replay until it has used so much processor time, which is counted in steps of 10 ms.
-const RUN_CPU: Duration = Duration::from_secs(1);
 
 fn main() {
     let traffic = traffic::million();
@@ -31,65 +27,23 @@ fn main() {
     std::fs::write(&path, &traffic.text).unwrap();
     let expected = group_by(&path);
     println!(
-        "replay of {} records, {} MB, from page cache; {RUNS} runs each, in turn",
+        "replay of {} records, {} MB, from page cache",
         expected.records,
         traffic.text.len() / 1_000_000,
     );
     drop(traffic.text);
-    let mut ours = Vec::new();
-    let mut peers = Vec::new();
-    for _ in 0..RUNS {
-        ours.push(measure(|| {
-            let (records, bytes, opened) = replay(&path);
-            assert_eq!((records, bytes), (expected.records, expected.bytes));
-            assert_eq!(opened, traffic.injected);
-            records
-        }));
-        peers.push(measure(|| {
-            let groups = group_by(&path);
-            assert_eq!((groups.records, groups.bytes), (expected.records, expected.bytes));
-            groups.records
-        }));
-    }
-    println!("{:<34} {:>8} {:>8} {:>8}", "M records/s", "median", "min", "max");
-    for (name, speeds) in [("flowscout", &ours), ("peer: split, parse, group by", &peers)] {
-        print_row(&format!("{name}, wall"), speeds.iter().map(|speed| speed.per_wall_s));
-        print_row(&format!("{name}, CPU"), speeds.iter().map(|speed| speed.per_cpu_s));
-    }
-    print_row(
-        "ratio to the peer, CPU",
-        ours.iter().zip(&peers).map(|(a, b)| a.per_cpu_s / b.per_cpu_s),
-    );
-}
-
-#[derive(Clone, Copy)]
-struct Speed {
-    per_wall_s: f64,
-    per_cpu_s: f64,
-}
-
-#[expect(clippy::disallowed_methods, reason = "measures the run, never reaches the core")]
-fn measure(mut run: impl FnMut() -> u64) -> Speed {
-    let (cpu_before, wall_before) = (cpu_time(), Instant::now());
-    let mut records = 0;
-    loop {
-        records += run();
-        let cpu = cpu_time().saturating_sub(cpu_before);
-        if cpu >= RUN_CPU {
-            let per = |time: Duration| records as f64 / time.as_secs_f64() / 1e6;
-            return Speed { per_wall_s: per(wall_before.elapsed()), per_cpu_s: per(cpu) };
-        }
-    }
-}
-
-/// User and system time of all threads, those that have ended included: fields 14 and 15 of `/proc/self/stat`, in ticks
-/// that Linux fixes at 100 per second for what it tells programs (proc(5), `USER_HZ`).
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // Field 2, the program's name in brackets, may hold spaces; field 3 is the first behind it.
-    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-    let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
+    let ours = || {
+        let (records, bytes, opened) = replay(&path);
+        assert_eq!((records, bytes), (expected.records, expected.bytes));
+        assert_eq!(opened, traffic.injected);
+        records
+    };
+    let peer = || {
+        let groups = group_by(&path);
+        assert_eq!((groups.records, groups.bytes), (expected.records, expected.bytes));
+        groups.records
+    };
+    compare(&[("flowscout", &ours), ("peer: split, parse, group by", &peer)]);
 }
 
 fn replay(path: &Path) -> (u64, u64, Kinds) {
@@ -132,11 +86,4 @@ fn group_by(path: &Path) -> GroupBy {
     }
     groups.close();
     groups
-}
-
-fn print_row(name: &str, values: impl Iterator<Item = f64>) {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let (median, min, max) = (values[RUNS / 2], values[0], values[RUNS - 1]);
-    println!("{name:<34} {median:>8.2} {min:>8.2} {max:>8.2}");
 }
