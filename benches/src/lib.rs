@@ -1,1 +1,9 @@
-//! placeholder
+//! What the benchmarks share: generated traffic with the truth about it, Zipf draws, and the peers.
+//!
+//! Every benchmark checks its own answer, and runs a peer beside the code that it measures: on a shared machine only the
+//! ratio of two numbers from one run means something.
+
+pub mod meter;
+pub mod peer;
+pub mod traffic;
+pub mod zipf;

@@ -1,0 +1,93 @@
+//! One stream of generated traffic for all benchmarks: a million records of a busy VPC with attacks hidden in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowscout::batch::Batch;
+use flowscout::config::Config;
+use flowscout::detect::Detector;
+use flowscout::flow::Layout;
+use flowscout::signal::{Signal, Status};
+use flowscout::source::cut::Cutter;
+use loadgen::{Generator, LineFormat, Plan, Profile, Scenario};
+use sketches::hash::HashKey;
+
+/// Keyed as a deployment would be, but always the same: answers are compared.
+pub const KEY: HashKey = HashKey::new(1, 2);
+
+/// How many findings of each kind.
+pub type Kinds = BTreeMap<String, u64>;
+
+/// Lines of the default format, and what is hidden in them.
+#[derive(Debug)]
+pub struct Traffic {
+    /// Whole lines.
+    pub text: Vec<u8>,
+    /// Injected attacks by the kind of finding that they should give.
+    pub injected: Kinds,
+}
+
+/// 1,000 s of the `busy` profile at 1,000 records per second, with all attacks that fit: some 112 MB.
+///
+/// # Panics
+/// When the generator refuses the plan, which is fixed.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a benchmark without its input has no use")]
+pub fn million() -> Traffic {
+    const SECONDS: u32 = 1_000;
+    let plan = Plan {
+        profile: Profile::busy(),
+        scenarios: Scenario::fitting(SECONDS),
+        rate_per_s: 1_000,
+        duration_s: SECONDS,
+        seed: 1,
+        start_s: 1_767_225_600,
+        format: LineFormat::default(),
+    };
+    let mut generator = Generator::new(&plan).expect("the plan is valid");
+    let mut text = Vec::with_capacity(120 << 20);
+    while generator.next_chunk(&mut text) {}
+    let mut injected = Kinds::new();
+    for row in generator.truth() {
+        *injected.entry(row.kind.to_string()).or_default() += 1;
+    }
+    Traffic { text, injected }
+}
+
+/// The first `bytes` of `text` and the rest of the line that they end in.
+#[must_use]
+pub fn head(text: &[u8], bytes: usize) -> &[u8] {
+    let cut = bytes.min(text.len());
+    let rest = text[cut..].iter().position(|&byte| byte == b'\n');
+    &text[..rest.map_or(text.len(), |place| cut + place + 1)]
+}
+
+/// `text` in the batches that a file source would cut.
+///
+/// # Panics
+/// Never: reading from memory does not fail.
+#[must_use]
+#[expect(clippy::expect_used, reason = "reading from memory does not fail")]
+pub fn batches(text: &[u8]) -> Vec<Batch> {
+    let layout = Arc::new(Layout::default_version_2());
+    let mut cutter = Cutter::new(text, "memory".into(), layout);
+    std::iter::from_fn(|| cutter.next_batch().expect("memory can be read")).collect()
+}
+
+/// A fold with nothing seen, under the default configuration.
+///
+/// # Panics
+/// When a sketch cannot be made, which the constants exclude.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a benchmark without its subject has no use")]
+pub fn detector() -> Detector {
+    let Config { network, window, rules } = Config::default();
+    Detector::new(rules, network, window, KEY).expect("the default sketches can be made")
+}
+
+/// Counts a signal if it opens a finding.
+pub fn count_opened(opened: &mut Kinds, signal: &Signal) {
+    if signal.status == Status::Open {
+        *opened.entry(signal.kind.label().to_owned()).or_default() += 1;
+    }
+}
