@@ -90,7 +90,7 @@ pub struct Check {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Threads that decode; they bound the batches under way.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 }
 
@@ -113,7 +113,7 @@ pub struct Detection {
     #[arg(long, value_enum, value_name = "P")]
     pub preset: Option<Preset>,
     /// Threads that decode, beside one that reads and one that detects. Default: one less than the cores, at least 1.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: Option<u16>,
 }
 

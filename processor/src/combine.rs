@@ -124,6 +124,8 @@ pub struct Combiner {
     blind: Vec<Blindness>,
     records: u64,
     silent: u64,
+    /// The last `interface-id` and its hash: records of one interface often stand together.
+    interface: (Vec<u8>, u32),
 }
 
 impl Combiner {
@@ -131,7 +133,8 @@ impl Combiner {
     #[must_use]
     pub fn new(key: HashKey, pane_s: u32) -> Self {
         let rows = IndexMap::with_hasher(KeyedState::new(key));
-        Self { key, pane_s, rows, blind: Vec::new(), records: 0, silent: 0 }
+        let interface = (Vec::new(), interface_hash(key, b""));
+        Self { key, pane_s, rows, blind: Vec::new(), records: 0, silent: 0, interface }
     }
 
     /// Takes a traffic record.
@@ -208,10 +211,19 @@ impl Combiner {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
-    fn interface(&self, interface_id: &[u8]) -> u32 {
-        self.key.hash_bytes(interface_id) as u32
+    fn interface(&mut self, interface_id: &[u8]) -> u32 {
+        if self.interface.0 != interface_id {
+            self.interface.0.clear();
+            self.interface.0.extend_from_slice(interface_id);
+            self.interface.1 = interface_hash(self.key, interface_id);
+        }
+        self.interface.1
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+fn interface_hash(key: HashKey, interface_id: &[u8]) -> u32 {
+    key.hash_bytes(interface_id) as u32
 }
 
 #[cfg(test)]

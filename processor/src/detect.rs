@@ -7,6 +7,7 @@
 //!
 //! Thresholds and their sources: docs/detections.md.
 
+mod ahead;
 mod config;
 mod findings;
 mod gap;
@@ -19,6 +20,7 @@ use std::collections::VecDeque;
 use sketches::hash::HashKey;
 use sketches::pane::Pane;
 
+use ahead::Ahead;
 pub use config::{
     BlockScan, Config, DataGap, Exfiltration, HorizontalScan, Limits, RejectedSurge, Threshold,
     VerticalScan,
@@ -57,6 +59,7 @@ pub struct Detector {
     network: NetworkConfig,
     window: Window,
     findings: Findings,
+    ahead: Ahead,
     /// Entities to be judged again, in order of the pane.
     due: VecDeque<(Pane, Scope)>,
     totals: Totals,
@@ -80,6 +83,7 @@ impl Detector {
             findings: Findings::new(key, config.limits.clone()),
             config,
             network,
+            ahead: Ahead::default(),
             due: VecDeque::new(),
             totals: Totals::default(),
         })
@@ -92,7 +96,9 @@ impl Detector {
         for blind in &partial.blind {
             self.apply_blindness(blind, emit);
         }
-        for (key, row) in &partial.conversations {
+        let (clock, horizon_panes) = (self.window.clock(), self.window.horizon_panes());
+        let rows = self.ahead.admit(&partial.conversations, clock, horizon_panes);
+        for (key, row) in rows.iter() {
             self.count(row);
             self.window.volumes.count(key, row);
             if !self.window.refuse_late(key.pane) {
@@ -104,9 +110,16 @@ impl Detector {
 
     /// Judges what is still waiting for answers, at the end of the input. Open findings stay open.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Signal)) {
+        self.ahead.finish();
         while let Some((due, scope)) = self.due.pop_front() {
             self.judge_due(due, scope, emit);
         }
+    }
+
+    /// Rows dropped because their time was far ahead of all others.
+    #[must_use]
+    pub const fn implausible(&self) -> u64 {
+        self.ahead.dropped()
     }
 
     /// The state of all entities.
@@ -169,13 +182,14 @@ impl Detector {
             self.due.pop_front();
             self.judge_due(due, scope, emit);
         }
+        let through = self.window.clock();
         self.window.advance(pane);
         let (config, window) = (&self.config, &self.window);
         let check =
             |subject: &Subject, signal: &Signal| still_holds(config, window, subject, signal);
         for subject in self.findings.review(check, emit) {
             if let Subject::Scope(scope) = subject {
-                self.window.mark_reported(&scope);
+                self.window.mark_reported(&scope, through);
             }
         }
     }

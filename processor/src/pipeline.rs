@@ -52,7 +52,7 @@ pub const fn batches_in_flight_max(workers: usize) -> usize {
     QUEUED_PER_WORKER * workers * 2 + workers * 2
 }
 
-const QUEUED_PER_WORKER: usize = 2;
+const QUEUED_PER_WORKER: usize = 1;
 
 /// Carries every batch of `source` through decode, observe, combine and the fold, in the order of the source.
 pub fn run<E: Send>(
@@ -71,7 +71,7 @@ pub fn run<E: Send>(
             scope.spawn(move || work(&batches, &to_fold, settings));
         }
         drop((batches, to_fold));
-        fold(&combined, detector, observer)
+        fold(combined, detector, observer)
     })
 }
 
@@ -128,8 +128,9 @@ fn work<E>(
     }
 }
 
+/// Owns its end of the queue: should it panic, the workers see the queue close and end, instead of waiting for it.
 fn fold<E>(
-    combined: &Receiver<Numbered<Result<(Partial, Refusals), E>>>,
+    combined: Receiver<Numbered<Result<(Partial, Refusals), E>>>,
     detector: &mut Detector,
     observer: &mut impl Observer<E>,
 ) -> Outcome {
@@ -152,4 +153,50 @@ fn fold<E>(
     }
     detector.finish(&mut |signal| observer.signal(signal));
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::batch::BatchId;
+    use crate::flow::Layout;
+    use crate::{detect, window};
+
+    struct Fragile;
+
+    impl Observer<Infallible> for Fragile {
+        fn signal(&mut self, _signal: Signal) {}
+        fn batch(&mut self, _detector: &Detector) {
+            panic!("the watcher broke");
+        }
+        fn problem(&mut self, _problem: Infallible) {}
+    }
+
+    #[test]
+    fn a_fold_that_panics_ends_the_run_instead_of_hanging_it() {
+        let (done, ended) = sync_channel(1);
+        thread::spawn(move || {
+            let key = HashKey::new(1, 2);
+            let layout = Arc::new(Layout::default_version_2());
+            let batches = (0..1000).map(move |offset_bytes| {
+                let id = BatchId { source: "test".into(), offset_bytes };
+                let bytes = b"nonsense\n".to_vec();
+                Ok(Batch { id, first_line: 1, bytes, layout: Arc::clone(&layout) })
+            });
+            let settings = Settings { workers: 2, key, pane_s: 30 };
+            let rules = detect::Config::default();
+            let (network, window) = (window::NetworkConfig::default(), window::Config::default());
+            let mut detector = Detector::new(rules, network, window, key).unwrap();
+            let run = std::panic::AssertUnwindSafe(|| {
+                run(batches, settings, &mut detector, &mut Fragile);
+            });
+            done.send(std::panic::catch_unwind(run).is_err()).unwrap();
+        });
+        assert!(ended.recv_timeout(Duration::from_secs(30)).unwrap(), "the panic is passed on");
+    }
 }

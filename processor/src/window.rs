@@ -40,6 +40,8 @@ pub struct Window {
     /// Interfaces with lost records.
     pub blind: Blind,
     entities: Table<Scope, Entity>,
+    /// Sources that ever sent a ping; while there is none, nobody need be acquitted.
+    pingers: u64,
     clock: Pane,
     horizon_panes: u32,
     late: u64,
@@ -64,6 +66,7 @@ impl Window {
             blind: Blind::new(key),
             entities: Table::new(key, config.state_bytes_max),
             horizon_panes: horizon_s / config.pane_s.max(1),
+            pingers: 0,
             clock: 0,
             late: 0,
             config,
@@ -75,6 +78,12 @@ impl Window {
     #[must_use]
     pub const fn clock(&self) -> Pane {
         self.clock
+    }
+
+    /// The longest window, in panes.
+    #[must_use]
+    pub const fn horizon_panes(&self) -> u32 {
+        self.horizon_panes
     }
 
     /// Rows dropped because they were behind every window.
@@ -122,6 +131,7 @@ impl Window {
         let pair = Scope::Pair { source, target: key.target };
         self.entities.update(service, |entity| change.apply(entity, host));
         if !has_ports {
+            self.pingers += 1;
             if self.entities.get(&pair).is_some_and(Entity::has_answer) {
                 self.entities.update(service, |entity| entity.elements.answered(host, key.pane));
             }
@@ -146,6 +156,9 @@ impl Window {
     /// A host that answers by TCP or UDP was not discovered by a ping: pings to those that one speaks with anyway, as path
     /// measurements send, are no sweep even if they are filtered on the way.
     fn acquit_ping(&mut self, key: &ConversationKey, host: u64) {
+        if self.pingers == 0 {
+            return;
+        }
         let icmp = if key.target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
         let pinged = Scope::Service { source: key.initiator, protocol: icmp, port: 0 };
         if self.entities.get(&pinged).is_some() {
@@ -153,21 +166,20 @@ impl Window {
         }
     }
 
-    /// Notes that a finding about `scope` was closed: what was seen so far belongs to it, also in the view of its source;
-    /// and where the source as a whole was reported, in the view of its pairs and services.
-    pub fn mark_reported(&mut self, scope: &Scope) {
-        let clock = Some(self.clock);
+    /// Notes that a finding about `scope` was closed: what was seen through `pane` belongs to it, also in the view of its
+    /// source; and where the source as a whole was reported, in the view of its pairs and services.
+    pub fn mark_reported(&mut self, scope: &Scope, pane: Pane) {
         let whole = Scope::Source { source: scope.source() };
         for scope in [*scope, whole] {
             if let Some(entity) = self.entities.get_mut(&scope) {
-                entity.reported_through = clock;
+                entity.reported_through = Some(pane);
             }
         }
         if let Some(breadth) =
             self.entities.get_mut(&whole).and_then(|whole| whole.breadth.as_mut())
             && *scope == whole
         {
-            breadth.reported_through = clock;
+            breadth.reported_through = Some(pane);
         }
     }
 
@@ -275,6 +287,7 @@ impl Change<'_> {
         if marks.contains(Outcome::Answered) {
             entity.elements.answered(element, pane);
         }
+        entity.count_failure(!marks.contains(Outcome::Answered));
         entity.confidence = entity.confidence.max(Some(self.row.confidence));
         if !marks.contains(Outcome::Answered) && elements_max(&entity.elements) >= SAMPLED_ELEMENTS
         {

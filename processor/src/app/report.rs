@@ -29,6 +29,7 @@ pub(super) struct Report<'r> {
     doubled_spaces: u64,
     millisecond_times: u64,
     late_rows: u64,
+    implausible_rows: u64,
     evicted_entities: u64,
     suppressed_findings: u64,
     entities: usize,
@@ -94,6 +95,7 @@ impl<'r> Report<'r> {
             doubled_spaces: outcome.refusals.oddities.doubled_spaces,
             millisecond_times: outcome.refusals.oddities.millisecond_times,
             late_rows: window.late(),
+            implausible_rows: detector.implausible(),
             evicted_entities: window.evictions(),
             suppressed_findings: detector.findings().suppressed(),
             entities: window.entities(),
@@ -160,6 +162,7 @@ impl<'r> Report<'r> {
             ("lines with doubled spaces", self.doubled_spaces),
             ("records with times in milliseconds", self.millisecond_times),
             ("rows later than every window, dropped", self.late_rows),
+            ("rows far ahead of all others in time, dropped", self.implausible_rows),
             ("entities evicted to keep the memory bound", self.evicted_entities),
             ("findings suppressed by a limit", self.suppressed_findings),
         ];

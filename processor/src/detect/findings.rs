@@ -61,6 +61,9 @@ impl Findings {
         if let Some(finding) = self.open.get_mut(&(fresh.kind, subject)) {
             return finding.refresh(fresh);
         }
+        if self.is_part_of_block(fresh.kind, subject) {
+            return None;
+        }
         if self.is_full(fresh.kind, subject) {
             self.suppressed += 1;
             return None;
@@ -140,13 +143,18 @@ impl Findings {
         self.suppressed
     }
 
-    fn is_full(&self, kind: Kind, subject: Subject) -> bool {
-        let Subject::Scope(scope) = subject else { return self.open.len() >= self.limits.open_max };
+    fn is_part_of_block(&self, kind: Kind, subject: Subject) -> bool {
+        let Subject::Scope(scope) = subject else { return false };
         let is_scan = matches!(kind, Kind::VerticalScan | Kind::HorizontalScan);
-        let is_part_of_block = is_scan && self.open_by(Kind::BlockScan, scope.source()) > 0;
-        is_part_of_block
-            || self.open.len() >= self.limits.open_max
-            || self.open_by(kind, scope.source()) >= self.limits.open_per_source_max
+        is_scan && self.open_by(Kind::BlockScan, scope.source()) > 0
+    }
+
+    fn is_full(&self, kind: Kind, subject: Subject) -> bool {
+        let of_source = match subject {
+            Subject::Scope(scope) => self.open_by(kind, scope.source()),
+            Subject::Interface(_) => 0,
+        };
+        self.open.len() >= self.limits.open_max || of_source >= self.limits.open_per_source_max
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which files a list of paths, patterns and folders means, in which order.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -7,9 +8,7 @@ use std::{fs, io};
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
     /// A folder without a flow-log file.
-    #[error(
-        "{0}: no flow-log file in this folder (looked for *.log, *.gz and *.txt, in sub-folders too)"
-    )]
+    #[error("{0}: no flow-log file in this folder (looked for *.log and *.gz, in sub-folders too)")]
     EmptyFolder(PathBuf),
     /// A pattern that matches nothing.
     #[error("{0}: no file matches this pattern")]
@@ -55,6 +54,9 @@ pub fn expand(paths: &[String]) -> Result<Vec<PathBuf>, PathError> {
             files.push(path.to_owned());
         }
     }
+    // A file that is named twice, or by two patterns, is one file: its bytes must not count twice.
+    let mut known = BTreeSet::new();
+    files.retain(|path| path.canonicalize().map_or(true, |path| known.insert(path)));
     files.sort_by_cached_key(|path| slot_of(path));
     Ok(files)
 }
@@ -89,8 +91,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| ["log", "gz", "txt"].iter().any(|known| extension == *known))
+    path.extension().is_some_and(|extension| ["log", "gz"].iter().any(|known| extension == *known))
 }
 
 /// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files"; empty for other names, which therefore keep their order
@@ -130,6 +131,16 @@ mod tests {
         let found: Vec<_> =
             files.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
         assert_eq!(found, [Path::new(names[1]), Path::new(names[0])]);
+    }
+
+    #[test]
+    fn a_file_that_is_named_twice_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        fs::write(&path, "").unwrap();
+        let file = path.to_string_lossy().into_owned();
+        let all = folder.path().to_string_lossy().into_owned();
+        assert_eq!(expand(&[file.clone(), all, file]).unwrap(), [path]);
     }
 
     #[test]

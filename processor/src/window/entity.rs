@@ -70,6 +70,8 @@ impl Scope {
 pub struct Entity {
     /// Its elements: ports of a pair, hosts of a service, (host, port) of a source.
     pub elements: OpenedAnswered,
+    /// Failed attempts less answers, repeats included: what it is worth to keep, without reading the elements.
+    pub failures: u32,
     /// The pane in which it is to be judged again, once open attempts have settled.
     pub due: Option<Pane>,
     /// Evidence up to this pane belongs to a closed finding about this entity, or for a source about any of its pairs and
@@ -84,6 +86,15 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// Counts an attempt that failed so far, or an answer.
+    pub const fn count_failure(&mut self, has_failed: bool) {
+        self.failures = if has_failed {
+            self.failures.saturating_add(1)
+        } else {
+            self.failures.saturating_sub(1)
+        };
+    }
+
     /// Whether any of its elements has answered within what is remembered.
     #[must_use]
     pub fn has_answer(&self) -> bool {
@@ -164,17 +175,9 @@ impl Value for Entity {
         sets + samples + self.breadth.as_ref().map_or(0, |breadth| breadth.memory_bytes())
     }
 
-    /// Unanswered elements weigh most, then the time of the last.
+    /// Failures weigh most, then the time of the last update.
     fn worth(&self) -> u64 {
-        let newest = self.elements.newest().unwrap_or(0);
-        let counts = self.elements.count(PaneRange { first: 0, last: Pane::MAX }, Pane::MAX);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count from 0 to 2^32, rounded down"
-        )]
-        let unanswered = counts.unanswered.clamp(0.0, f64::from(u32::MAX)) as u64;
-        unanswered << 32 | u64::from(newest)
+        u64::from(self.failures) << 32 | u64::from(self.elements.newest().unwrap_or(0))
     }
 
     fn expire(&mut self, oldest_kept: Pane) -> bool {
@@ -211,11 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_with_unanswered_elements_is_worth_more_than_a_newer_one_without() {
+    fn an_entity_with_failures_is_worth_more_than_a_newer_one_without() {
         let (mut scanner, mut client) = (Entity::default(), Entity::default());
         scanner.elements.refused(1, 10);
-        client.elements.opened(1, 99);
-        client.elements.answered(1, 99);
+        scanner.count_failure(true);
+        for (pane, has_failed) in [(98, true), (99, false)] {
+            client.elements.opened(1, pane);
+            client.count_failure(has_failed);
+        }
         assert!(scanner.worth() > client.worth());
     }
 }

@@ -61,10 +61,40 @@ fn the_same_records_give_the_same_signals() {
 #[test]
 fn rows_behind_every_window_are_dropped_and_counted() {
     let mut story = Story::new();
-    story.wait(200_000);
+    story.wait(0).wait(200_000).wait(200_030).wait(200_060);
     story.batch(scan(1..=100, 0)).finish();
     assert!(story.signals.is_empty());
     assert_eq!(story.detector.window().late(), 100);
+}
+
+#[test]
+fn one_record_with_a_wrong_year_does_not_blind_the_rest() {
+    const YEARS_S: u64 = 2_000_000_000;
+    for wrong_first in [true, false] {
+        let mut story = Story::new();
+        let wrong = answer(tcp(Address::v4(0x0a00_0909), 40_000, VICTIM, 443, YEARS_S));
+        let right = answer(tcp(Address::v4(0x0a00_0909), 40_000, VICTIM, 443, 0));
+        story.batch(if wrong_first { [wrong, right] } else { [right, wrong] });
+        for port in 1..=20 {
+            story.batch(scan(port..=port, 10));
+        }
+        story.finish();
+        assert_eq!(story.opened(), [Kind::VerticalScan]);
+        assert_eq!((story.detector.implausible(), story.detector.window().late()), (1, 0));
+    }
+}
+
+#[test]
+fn a_gap_of_years_between_captures_is_believed() {
+    const YEARS_S: u64 = 200_000_000;
+    let mut story = Story::new();
+    story.batch(scan(1..=20, 0).chain(scan(1..=20, YEARS_S)));
+    for port in 1..=20 {
+        story.batch(scan(port..=port, 2 * YEARS_S));
+    }
+    story.finish();
+    assert_eq!(story.opened(), [Kind::VerticalScan; 3]);
+    assert_eq!(story.detector.implausible(), 0);
 }
 
 #[test]
