@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,12 +39,24 @@ pub struct Demo {
     /// Flow records per second of event time.
     #[arg(long, default_value_t = 200, value_name = "R")]
     pub rate: u32,
-    /// Event time to generate, in seconds; it passes as fast as the machine allows.
+    /// Event time to generate, in seconds.
     #[arg(long, default_value_t = 7200, value_name = "N")]
     pub seconds: u32,
     /// The same seed gives the same traffic.
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
+    /// Event seconds that pass per second, to watch it live: 240 shows two hours in 30 s. 0 is as fast as possible.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub pace: u32,
+    /// Loopback address of the dashboard; if its port is taken, a free one is used.
+    #[arg(long, default_value = "127.0.0.1:8666", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Run without the dashboard.
+    #[arg(long, conflicts_with_all = ["listen", "hold"])]
+    pub no_web: bool,
+    /// Keep the dashboard after the scorecard, until Ctrl-C.
+    #[arg(long)]
+    pub hold: bool,
     /// Also write the signals as JSON lines to this file; `-` is standard output.
     #[arg(long, value_name = "OUT")]
     pub signals: Option<PathBuf>,

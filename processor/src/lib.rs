@@ -23,8 +23,9 @@ pub mod window;
 pub mod journal;
 pub mod pipeline;
 
-// Where signals go.
+// Where signals go, and where a run can be watched.
 pub mod sink;
+pub mod web;
 
 // The program: logs, settings, command line, and the one place that wires edges together.
 pub mod app;
