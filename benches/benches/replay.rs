@@ -13,7 +13,7 @@ use std::path::Path;
 use flowscout::config::Config;
 use flowscout::detect::Detector;
 use flowscout::flow::Layout;
-use flowscout::pipeline::{self, Observer, Settings};
+use flowscout::pipeline::{self, Observer, Outcome, Settings};
 use flowscout::signal::Signal;
 use flowscout::source::{SourceError, file::Files};
 use flowscout_benches::meter::compare;
@@ -67,7 +67,7 @@ impl Observer<SourceError> for Watcher {
         traffic::count_opened(&mut self.opened, &signal);
     }
 
-    fn batch(&mut self, _detector: &Detector) {}
+    fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {}
 
     fn problem(&mut self, problem: SourceError) {
         panic!("{problem}");

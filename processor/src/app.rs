@@ -103,17 +103,16 @@ fn hash_key() -> Result<HashKey, Failure> {
     }
 }
 
-/// The layout that `--format` means.
-fn layout(format: &str) -> Result<Layout, Failure> {
+/// The layout that `--format` means, with what should be said about it.
+fn layout(format: &str) -> Result<(Layout, Vec<String>), Failure> {
     let layout = match format {
         "auto" | "default" => Layout::default_version_2(),
         format => Layout::from_format(format).map_err(misuse)?,
     };
-    for (name, near) in layout.unknown_names() {
+    let note = |(name, near): (&str, Option<&str>)| {
         let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        terminal::complain(&format!(
-            "--format: unknown field {name}, its values are ignored{hint}"
-        ));
-    }
-    Ok(layout)
+        format!("--format: unknown field {name}, its values are ignored{hint}")
+    };
+    let notes = layout.unknown_names().into_iter().map(note).collect();
+    Ok((layout, notes))
 }

@@ -96,11 +96,13 @@ impl Detector {
         for blind in &partial.blind {
             self.apply_blindness(blind, emit);
         }
+        for (key, row) in &partial.conversations {
+            self.count(row);
+            self.window.volumes.count(key, row);
+        }
         let (clock, horizon_panes) = (self.window.clock(), self.window.horizon_panes());
         let rows = self.ahead.admit(&partial.conversations, clock, horizon_panes);
         for (key, row) in rows.iter() {
-            self.count(row);
-            self.window.volumes.count(key, row);
             if !self.window.refuse_late(key.pane) {
                 self.advance(key.pane, emit);
                 self.apply_row(key, row, emit);
@@ -116,7 +118,7 @@ impl Detector {
         }
     }
 
-    /// Rows dropped because their time was far ahead of all others.
+    /// Rows kept from the rules because their time was far ahead of all others.
     #[must_use]
     pub const fn implausible(&self) -> u64 {
         self.ahead.dropped()

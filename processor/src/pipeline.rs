@@ -32,7 +32,7 @@ pub trait Observer<E> {
     /// A rule fired.
     fn signal(&mut self, signal: Signal);
     /// A batch was folded.
-    fn batch(&mut self, detector: &Detector);
+    fn batch(&mut self, detector: &Detector, outcome: &Outcome);
     /// The source could not read something, and went on.
     fn problem(&mut self, problem: E);
 }
@@ -145,7 +145,7 @@ fn fold<E>(
                     outcome.batches += 1;
                     detector.apply(&partial, &mut |signal| observer.signal(signal));
                     tracing::debug!(batch = %partial.id, "folded");
-                    observer.batch(detector);
+                    observer.batch(detector, &outcome);
                 }
                 Err(problem) => observer.problem(problem),
             }
@@ -171,7 +171,7 @@ mod tests {
 
     impl Observer<Infallible> for Fragile {
         fn signal(&mut self, _signal: Signal) {}
-        fn batch(&mut self, _detector: &Detector) {
+        fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {
             panic!("the watcher broke");
         }
         fn problem(&mut self, _problem: Infallible) {}

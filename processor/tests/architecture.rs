@@ -33,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("sink", &["signal", "telemetry"]),
-    ("web", &["signal", "telemetry"]),
+    ("web", &["flow", "signal", "telemetry"]),
     ("telemetry", &[]),
     ("config", &["window", "detect", "pipeline", "source"]),
     ("cli", &["config", "telemetry"]),

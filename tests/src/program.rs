@@ -167,13 +167,6 @@ impl Run {
         report
     }
 
-    /// The report of a run that also complained: the object behind the complaints.
-    #[must_use]
-    pub fn report_after_complaints(&self) -> Value {
-        let start = self.stderr.find("{\n").unwrap_or_else(|| panic!("no report\n{self}"));
-        serde_json::from_str(&self.stderr[start..]).unwrap()
-    }
-
     /// Requires that standard error has `text`.
     pub fn assert_says(&self, text: &str) {
         assert!(self.stderr.contains(text), "`{text}` is not in:\n{self}");

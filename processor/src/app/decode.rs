@@ -13,7 +13,8 @@ use crate::flow::Column;
 use crate::source::{self, file::Files};
 
 pub(super) fn run(options: &Decode) -> Result<ExitCode, Failure> {
-    let layout = layout(&options.format.format)?;
+    let (layout, notes) = layout(&options.format.format)?;
+    notes.iter().for_each(|note| terminal::complain(note));
     let paths = source::expand(&options.paths).map_err(misuse)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut code = ExitCode::SUCCESS;

@@ -65,7 +65,7 @@ pub(super) fn run(options: &Demo) -> Result<ExitCode, Failure> {
 fn plan(options: &Demo) -> Plan {
     Plan {
         profile: Profile::ordinary(),
-        scenarios: Scenario::ALL.to_vec(),
+        scenarios: Scenario::fitting(options.seconds),
         rate_per_s: options.rate,
         duration_s: options.seconds,
         seed: options.seed,
@@ -162,8 +162,7 @@ impl Watcher {
         let scorecard = loadgen::score(truth, &findings, TOLERANCE_S);
         let elapsed_ms = self.elapsed_ms();
         if let Some(publisher) = &mut self.publisher {
-            let refused_lines = Some(outcome.refusals.total());
-            let progress = Progress { refused_lines, ..progress(detector) };
+            let progress = progress(detector, outcome);
             publisher.finish(elapsed_ms, progress, serde_json::to_value(&scorecard).ok());
         }
         Ok((scorecard, elapsed))
@@ -171,7 +170,7 @@ impl Watcher {
 }
 
 /// What the dashboard shows of the fold.
-fn progress(detector: &Detector) -> Progress {
+fn progress(detector: &Detector, outcome: &Outcome) -> Progress {
     let (totals, window) = (detector.totals(), detector.window());
     let talkers = window.volumes.top_talkers(TALKERS).into_iter();
     Progress {
@@ -179,7 +178,7 @@ fn progress(detector: &Detector) -> Progress {
         rejected_records: totals.rejected,
         bytes: totals.bytes,
         event_s: totals.last_s,
-        refused_lines: None,
+        refused_lines: outcome.refusals.total(),
         open_findings: detector.findings().iter().count() as u64,
         all_findings: detector.findings().opened(),
         entities: window.entities() as u64,
@@ -204,7 +203,7 @@ impl Observer<SourceError> for Watcher {
         }
     }
 
-    fn batch(&mut self, detector: &Detector) {
+    fn batch(&mut self, detector: &Detector, outcome: &Outcome) {
         let records = detector.totals().records;
         self.bar.set_position(records);
         if !self.bar.is_hidden() {
@@ -213,7 +212,7 @@ impl Observer<SourceError> for Watcher {
         let elapsed_ms = self.elapsed_ms();
         if let Some(publisher) = &mut self.publisher {
             let reached = (records, detector.totals().last_s);
-            publisher.batch(elapsed_ms, reached, || progress(detector));
+            publisher.batch(elapsed_ms, reached, || progress(detector, outcome));
         }
     }
 

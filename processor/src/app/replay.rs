@@ -9,20 +9,24 @@ use std::time::Instant;
 use anyhow::Context;
 use indicatif::ProgressBar;
 
-use super::report::Report;
+use super::report::{Report, Told};
 use super::{Failure, detection, detector, io_failure, layout, misuse, terminal};
-use crate::cli::Replay;
+use crate::cli::{Replay, ReportFormat};
 use crate::detect::Detector;
-use crate::pipeline::{self, Observer};
+use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
 use crate::source::{self, SourceError, file::Files};
 
 pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
-    let layout = layout(&options.format.format)?;
+    let (layout, notes) = layout(&options.format.format)?;
+    if options.report != ReportFormat::Json {
+        notes.iter().for_each(|note| terminal::complain(note));
+    }
     layout.require_detection_fields().map_err(misuse)?;
     let paths = source::expand(&options.paths).map_err(misuse)?;
     let (config, settings) = detection(&options.detection)?;
+    refuse_input_as_output(options.signals.as_deref(), &paths)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
     let mut detector = detector(config, settings)?;
     let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
@@ -43,11 +47,13 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     if let Some(failure) = observer.failure {
         return Err(io_failure(failure));
     }
-    for problem in &observer.problems {
-        terminal::complain(problem);
+    // The JSON report holds notes and problems itself, so that standard error is one JSON object.
+    if options.report != ReportFormat::Json {
+        observer.problems.iter().for_each(|problem| terminal::complain(problem));
     }
-    let report = Report::new(&detector, &outcome, elapsed, &observer.findings, &observer.problems);
-    report.print(options.report).map_err(io_failure)?;
+    observer.refresh(&detector);
+    let told = Told { findings: &observer.findings, problems: &observer.problems, notes: &notes };
+    Report::new(&detector, &outcome, elapsed, told).print(options.report).map_err(io_failure)?;
     let (records, findings) = (detector.totals().records, detector.findings().opened());
     tracing::info!(records, refused = outcome.refusals.total(), findings, "replay ended");
     let is_whole = observer.problems.is_empty();
@@ -64,6 +70,18 @@ pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
     JsonLines::create(path)
         .with_context(|| format!("{}: cannot create", path.display()))
         .map_err(io_failure)
+}
+
+/// Creating the output would empty a file that is about to be read.
+fn refuse_input_as_output(output: Option<&Path>, inputs: &[PathBuf]) -> Result<(), Failure> {
+    let Some(Ok(output)) = output.map(Path::canonicalize) else { return Ok(()) };
+    let is_input =
+        inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output));
+    if is_input {
+        let path = output.display();
+        return Err(misuse(anyhow::anyhow!("--signals: {path} is one of the files to be read")));
+    }
+    Ok(())
 }
 
 fn size_of(paths: &[PathBuf]) -> u64 {
@@ -85,6 +103,17 @@ struct Watcher {
     problems: Vec<String>,
 }
 
+impl Watcher {
+    /// Brings open findings up to date: between two powers of ten they grow without a signal.
+    fn refresh(&mut self, detector: &Detector) {
+        for open in detector.findings().iter() {
+            if let Some(known) = self.findings.iter_mut().find(|known| known.id == open.signal.id) {
+                *known = open.signal.clone();
+            }
+        }
+    }
+}
+
 impl Observer<SourceError> for Watcher {
     fn signal(&mut self, signal: Signal) {
         if let Some(sink) = &mut self.sink
@@ -102,7 +131,7 @@ impl Observer<SourceError> for Watcher {
         }
     }
 
-    fn batch(&mut self, detector: &Detector) {
+    fn batch(&mut self, detector: &Detector, _outcome: &Outcome) {
         self.bar.set_position(self.consumed_bytes.load(Ordering::Relaxed));
         if !self.bar.is_hidden() {
             let records = terminal::grouped(detector.totals().records);

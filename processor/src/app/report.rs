@@ -38,6 +38,17 @@ pub(super) struct Report<'r> {
     top_services: Vec<ServiceRow>,
     findings: &'r [Signal],
     problems: &'r [String],
+    notes: &'r [String],
+}
+
+/// What was told while the run went on.
+pub(super) struct Told<'r> {
+    /// Each finding with its latest signal.
+    pub(super) findings: &'r [Signal],
+    /// What could not be read.
+    pub(super) problems: &'r [String],
+    /// What should be known about the options.
+    pub(super) notes: &'r [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -77,8 +88,7 @@ impl<'r> Report<'r> {
         detector: &Detector,
         outcome: &Outcome,
         elapsed: Duration,
-        findings: &'r [Signal],
-        problems: &'r [String],
+        told: Told<'r>,
     ) -> Self {
         let (totals, window) = (detector.totals(), detector.window());
         Self {
@@ -102,8 +112,9 @@ impl<'r> Report<'r> {
             state_bytes: window.memory_bytes(),
             top_talkers: talkers(detector),
             top_services: services(detector),
-            findings,
-            problems,
+            findings: told.findings,
+            problems: told.problems,
+            notes: told.notes,
         }
     }
 
@@ -162,10 +173,14 @@ impl<'r> Report<'r> {
             ("lines with doubled spaces", self.doubled_spaces),
             ("records with times in milliseconds", self.millisecond_times),
             ("rows later than every window, dropped", self.late_rows),
-            ("rows far ahead of all others in time, dropped", self.implausible_rows),
+            ("rows far ahead of all others in time, kept from the rules", self.implausible_rows),
             ("entities evicted to keep the memory bound", self.evicted_entities),
             ("findings suppressed by a limit", self.suppressed_findings),
         ];
+        if self.records + self.no_data_records + self.skipped_data_records + self.refused_lines == 0
+        {
+            writeln!(out, "note       the input holds no record")?;
+        }
         if self.refused_lines > self.records {
             writeln!(out, "note       most lines were refused: is --format that of these files?")?;
         }

@@ -76,7 +76,7 @@ impl Iterator for Files {
                         return Some(Ok(batch));
                     }
                     Ok(None) if cutter.line() == 1 => {
-                        tracing::warn!(file = %path, "the file holds no line");
+                        tracing::info!(file = %path, "the file holds no line");
                     }
                     Ok(None) => tracing::debug!(file = %path, "the file was read to its end"),
                     Err(error) => {

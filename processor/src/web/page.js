@@ -78,13 +78,12 @@ function counter([label, value, className]) {
 }
 
 function showCounters(status) {
-  const known = (number) => (number === null ? "–" : grouped(number));
   at("counters").replaceChildren(...[
     ["Records", grouped(status.records)],
     ["Processed per second", grouped(status.processed_per_s)],
     ["Traffic", bytes(status.bytes)],
     ["Rejected", grouped(status.rejected_records)],
-    ["Refused lines", known(status.refused_lines)],
+    ["Refused lines", grouped(status.refused_lines)],
     ["Open findings", `${grouped(status.open_findings)} of ${grouped(status.all_findings)}`, status.open_findings > 0 ? "alarm" : ""],
     ["Entities", grouped(status.entities)],
     ["State", bytes(status.state_bytes)],

@@ -41,8 +41,8 @@ pub struct Progress {
     /// Event time of the latest record; 0 before the first.
     #[serde(skip)]
     pub event_s: u64,
-    /// Lines that could not be read; known when the input has ended.
-    pub refused_lines: Option<u64>,
+    /// Lines that could not be read.
+    pub refused_lines: u64,
     /// Findings that are open now.
     pub open_findings: u64,
     /// Findings since the start.

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use flowscout::config::{Config, Preset};
 use flowscout::detect::Detector;
 use flowscout::flow::Layout;
-use flowscout::pipeline::{self, Observer, Settings};
+use flowscout::pipeline::{self, Observer, Outcome, Settings};
 use flowscout::signal::{Signal, Status};
 use flowscout::source::{SourceError, file::Files};
 use loadgen::{Scorecard, Truth};
@@ -129,7 +129,7 @@ impl Observer<SourceError> for Collected {
         }
     }
 
-    fn batch(&mut self, _detector: &Detector) {}
+    fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {}
 
     fn problem(&mut self, problem: SourceError) {
         self.problem.get_or_insert(problem);

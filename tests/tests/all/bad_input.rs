@@ -85,12 +85,29 @@ fn one_missing_file_does_not_hide_the_others() {
     let missing = traffic.flows.with_file_name("nowhere.log");
     let run = flowscout().arg("replay").args([&traffic.flows, &missing, &copy]);
     let run = run.args(["--report", "json"]).exit_with(1);
-    let report = run.report_after_complaints();
+    let report = run.report();
     assert_eq!(count(&report, "records"), 2 * count(&alone, "records"), "{run}");
-    assert!(run.stderr.starts_with("flowscout: "), "{run}");
     let problems = report["problems"].as_array().unwrap();
     assert_eq!(problems.len(), 1, "{run}");
     assert!(problems[0].as_str().unwrap().contains("nowhere.log: cannot open"), "{run}");
+}
+
+#[test]
+fn signals_are_not_written_over_a_file_that_is_to_be_read() {
+    let traffic = Traffic::calm();
+    let before = traffic.lines();
+    let run = flowscout().arg("replay").arg(&traffic.flows).arg("--signals").arg(&traffic.flows);
+    run.exit_with(2).assert_says("is one of the files to be read");
+    assert_eq!(traffic.lines(), before);
+}
+
+#[test]
+fn one_record_with_a_wrong_year_blinds_nothing() {
+    let traffic = Traffic::calm();
+    let wrong = "2 1 eni-1 10.0.0.1 10.0.0.2 40000 443 6 1 40 4102444700 4102444700 ACCEPT OK\n";
+    let lines = [wrong.as_bytes(), &traffic.lines()].concat();
+    let report = replay(traffic.file("wrong.log", lines)).succeed().report();
+    assert_eq!((count(&report, "late_rows"), count(&report, "implausible_rows")), (0, 1));
 }
 
 #[test]
@@ -133,7 +150,7 @@ fn a_gzip_cut_in_the_middle_gives_what_was_before_the_cut() {
     GzDecoder::new(half).read_to_end(&mut legible).unwrap_err();
     let path = traffic.file("cut.log.gz", half);
     let run = replay(&path).exit_with(1);
-    let report = run.report_after_complaints();
+    let report = run.report();
     let line_of_cut = line_count(&legible) + 1;
     run.assert_says(&format!("{}:{line_of_cut}: cannot read on", path.display()));
     assert_eq!(lines_seen(&report), line_of_cut - 1, "{run}");
