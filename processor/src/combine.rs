@@ -150,7 +150,8 @@ impl Combiner {
     /// Takes a `SKIPDATA` record.
     pub fn add_blind(&mut self, interface_id: &[u8], start_s: u64, end_s: u64) {
         let interface = self.interface(interface_id);
-        let interface_id = String::from_utf8_lossy(interface_id).into();
+        // Shown to people: control bytes of a broken file must not reach a terminal.
+        let interface_id = interface_id.escape_ascii().to_string().into();
         self.blind.push(Blindness { interface, interface_id, start_s, end_s });
     }
 
