@@ -10,7 +10,7 @@ use super::*;
 use crate::batch::BatchId;
 use crate::combine::Combiner;
 use crate::flow::{Action, Address, Record, TcpFlags, protocol};
-use crate::signal::Status;
+use crate::signal::{Severity, Status};
 
 /// A whole day's beginning, so that panes are easy to reckon.
 const START_S: u64 = 1_767_225_600;
