@@ -1,7 +1,7 @@
 //! A keyed table that never exceeds its memory budget, whatever keys arrive.
 //!
-//! When the budget is reached, a few entries are drawn by a keyed pseudo-random sequence and the one with the lowest
-//! worth is evicted (sampled eviction, as Redis approximates its policies). Old entries are removed by a hand that goes
+//! When the budget is reached, a few neighbouring entries are drawn by a keyed pseudo-random sequence and the one with the
+//! lowest worth is evicted (sampled eviction, as Redis approximates its policies). Old entries are removed by a hand that goes
 //! round a piece of the table per pane, so no single step scans all keys.
 
 use std::hash::Hash;
@@ -116,9 +116,11 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
     fn evict(&mut self, kept: &K) {
         let length = self.entries.len();
-        let drawn = (0..SAMPLE).filter_map(|_| {
-            self.draws += 1;
-            let place = index(self.key.hash_u64(self.draws), length);
+        self.draws += 1;
+        // Neighbours in memory, from a place that nobody can foretell: one cache miss instead of eight.
+        let first = index(self.key.hash_u64(self.draws), length);
+        let drawn = (first..first + SAMPLE).filter_map(|place| {
+            let place = place % length;
             let (key, value) = self.entries.get_index(place)?;
             (key != kept).then(|| (value.worth(), place))
         });
