@@ -70,6 +70,16 @@ pub struct Conversation {
     pub last_s: u64,
 }
 
+impl Conversation {
+    /// Whether its initiator tried something that was not answered within the row.
+    #[must_use]
+    pub const fn has_failed_attempt(&self) -> bool {
+        let is_attempt =
+            self.marks.contains(Outcome::Opened) || self.marks.contains(Outcome::Refused);
+        is_attempt && !self.marks.contains(Outcome::Answered)
+    }
+}
+
 /// A set of [`Outcome`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Marks(u8);

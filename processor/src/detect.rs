@@ -29,7 +29,6 @@ pub use config::{
 pub use findings::{Finding, Findings, Subject};
 
 use crate::combine::{Conversation, ConversationKey, Partial};
-use crate::observe::Outcome;
 use crate::signal::{Kind, Signal};
 use crate::window::{self, NetworkConfig, Scope, Window, has_ports};
 
@@ -162,7 +161,7 @@ impl Detector {
         }
         let scopes = self.window.update(key, row);
         // An answered service changes no count of failures; an answered ping counts towards a sweep.
-        if !row.marks.contains(Outcome::Answered) || !has_ports(key.protocol) {
+        if row.has_failed_attempt() || !has_ports(key.protocol) {
             for scope in scopes.into_iter().flatten() {
                 self.judge_updated(scope, row.last_s, emit);
             }

@@ -23,8 +23,11 @@ use crate::flow::{Action, Address, Record, protocol};
 pub enum Outcome {
     /// The initiator sent something; an answer, if any, is another record.
     Opened,
-    /// The attempt failed: rejected on the way, or answered by RST alone.
+    /// The initiator sent something that was rejected on the way.
     Refused,
+    /// The target sent nothing but RST. Proves a failed attempt only beside one that was opened: anyone can send resets to
+    /// a host that asked for nothing, and decoy scans make honest hosts do so.
+    Reset,
     /// The target sent something that a closed port does not send.
     Answered,
     /// Traffic that shows neither who opened it nor whether it succeeded.
@@ -87,7 +90,7 @@ pub fn observe(record: &Record<'_>) -> (Observation, Option<Observation>) {
 }
 
 fn orient(record: &Record<'_>) -> Observation {
-    let reply = || if is_refusing_reply(record) { Outcome::Refused } else { Outcome::Answered };
+    let reply = || if is_refusing_reply(record) { Outcome::Reset } else { Outcome::Answered };
     if let Some(flags) = record.tcp_flags.filter(|_| record.protocol == protocol::TCP) {
         if flags.opens() {
             return from_initiator(record, opened_or_refused(record), Confidence::High);

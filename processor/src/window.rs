@@ -120,7 +120,9 @@ impl Window {
     pub fn update(&mut self, key: &ConversationKey, row: &Conversation) -> [Option<Scope>; 3] {
         let has_ports = has_ports(key.protocol);
         let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
-        let is_evidence = row.confidence > Confidence::Low && (has_ports || is_icmp);
+        let says_something = row.has_failed_attempt() || row.marks.contains(Outcome::Answered);
+        let is_evidence =
+            says_something && row.confidence > Confidence::Low && (has_ports || is_icmp);
         if !is_evidence || key.target.is_group() || key.initiator.is_group() {
             return [None; 3];
         }
@@ -279,18 +281,19 @@ struct Change<'r> {
 impl Change<'_> {
     fn apply(&self, entity: &mut Entity, element: u64) {
         let (marks, pane) = (self.row.marks, self.key.pane);
-        if marks.contains(Outcome::Refused) {
+        let is_opened = marks.contains(Outcome::Opened);
+        let is_reset = is_opened && marks.contains(Outcome::Reset);
+        if marks.contains(Outcome::Refused) || is_reset {
             entity.elements.refused(element, pane);
-        } else if marks.contains(Outcome::Opened) && !self.is_blind {
+        } else if is_opened && !self.is_blind {
             entity.elements.opened(element, pane);
         }
         if marks.contains(Outcome::Answered) {
             entity.elements.answered(element, pane);
         }
-        entity.count_failure(!marks.contains(Outcome::Answered));
+        entity.count_failure(self.row.has_failed_attempt());
         entity.confidence = entity.confidence.max(Some(self.row.confidence));
-        if !marks.contains(Outcome::Answered) && elements_max(&entity.elements) >= SAMPLED_ELEMENTS
-        {
+        if self.row.has_failed_attempt() && elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
             let samples = entity.samples.get_or_insert_default();
             samples.push((self.key.target, self.key.port));
         }
@@ -298,7 +301,7 @@ impl Change<'_> {
 
     fn apply_breadth(&self, breadth: &mut Breadth, host: u64, port: u64, bucket_panes: u32) {
         let pane = self.key.pane;
-        if !self.row.marks.contains(Outcome::Answered) {
+        if self.row.has_failed_attempt() {
             breadth.hosts.opened(host, pane);
             breadth.ports.opened(port, pane);
         }

@@ -88,11 +88,11 @@ fn a_bare_reset_refuses_and_a_syn_ack_with_options_answers() {
         (reply.packets, reply.bytes, reply.tcp_flags) = (packets, bytes, flags);
         only(&reply).outcome
     };
-    assert_eq!(reply(1, 40, None), Outcome::Refused);
-    assert_eq!(reply(2, 80, None), Outcome::Refused);
+    assert_eq!(reply(1, 40, None), Outcome::Reset);
+    assert_eq!(reply(2, 80, None), Outcome::Reset);
     assert_eq!(reply(1, 44, None), Outcome::Answered);
     assert_eq!(reply(4, 160, None), Outcome::Answered);
-    assert_eq!(reply(1, 40, Some(TcpFlags(4))), Outcome::Refused);
+    assert_eq!(reply(1, 40, Some(TcpFlags(4))), Outcome::Reset);
     assert_eq!(reply(9, 5000, Some(TcpFlags(4))), Outcome::Answered);
     assert_eq!(reply(1, 44, Some(TcpFlags(22))), Outcome::Answered);
 }

@@ -33,6 +33,23 @@ fn ports_that_answer_with_a_reset_count_at_once() {
 }
 
 #[test]
+fn resets_to_a_host_that_asked_for_nothing_accuse_nobody() {
+    let mut story = Story::new();
+    let decoy = (1..=1000).map(|port| reset(tcp(VICTIM, 50_000, OUTSIDE, port, 0)));
+    story.batch(decoy).wait(4000).finish();
+    assert!(story.signals.is_empty(), "{:?}", story.told());
+}
+
+#[test]
+fn resets_in_a_later_batch_than_their_probes_are_failures_all_the_same() {
+    let mut story = Story::new();
+    let probes: Vec<_> = (1..=15).map(|port| tcp(SCANNER, 50_000, VICTIM, port, 0)).collect();
+    story.batch(probes.iter().copied());
+    story.batch(probes.iter().map(|probe| reset(*probe))).wait(90);
+    assert_eq!(story.opened(), [Kind::VerticalScan]);
+}
+
+#[test]
 fn a_thousand_answered_ports_are_no_scan() {
     let mut story = Story::new();
     let requests = (1..=1000).map(|port| tcp(SCANNER, 50_000, VICTIM, port, 0));
