@@ -100,7 +100,7 @@ impl Config {
         let batches = crate::pipeline::batches_in_flight_max(workers);
         MemoryBudget {
             entities: self.window.state_bytes_max,
-            volumes: VOLUME_BYTES_MAX,
+            volumes: window::VOLUME_BYTES_MAX,
             // The bytes of a batch, and at most about as much again for its rows.
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
         }
@@ -185,9 +185,6 @@ impl MemoryBudget {
         self.entities + self.volumes + self.batches
     }
 }
-
-/// 8 MiB of pairs, half a MiB of count-min, and the talkers; a test compares it with a full state.
-const VOLUME_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 fn require(is_met: bool, key: &str, problem: &str) -> Result<(), (String, String)> {
     if is_met { Ok(()) } else { Err((key.to_owned(), problem.to_owned())) }

@@ -24,7 +24,7 @@ pub use config::{Config, NetworkConfig};
 pub use entity::{Breadth, Entity, Samples, Scope, elements_max};
 pub use sum::SlidingSum;
 use table::Table;
-pub use volume::{Upload, Volumes};
+pub use volume::{Upload, VOLUME_BYTES_MAX, Volumes};
 
 use crate::combine::{Conversation, ConversationKey};
 use crate::flow::protocol;

@@ -49,6 +49,9 @@ pub struct Upload {
     pub first: Pane,
 }
 
+/// Bytes that [`Volumes`] use at the most: 8 MiB of pairs, half a MiB of count-min, and the talkers.
+pub const VOLUME_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 const TALKERS_MAX: usize = 4096;
 const PAIRS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// 4 rows of 2^14 counters of 8 bytes are 512 KiB; an estimate is at most e / 2^14 of all bytes too high.

@@ -119,16 +119,15 @@ fn a_flood_of_spoofed_sources_stays_within_memory_and_hides_no_scanner() {
         story.batch(spoofed);
         let port = u16::try_from(step).unwrap() + 1;
         story.batch([rejected(tcp(SCANNER, 50_000, VICTIM, port, u64::from(step)))]);
-        assert!(story.detector.window().memory_bytes() <= state_bytes_max + VOLUMES_BYTES_MAX);
+        assert!(
+            story.detector.window().memory_bytes() <= state_bytes_max + window::VOLUME_BYTES_MAX
+        );
     }
     let scanner = SCANNER.to_string();
     assert_eq!(story.told()[0], (Kind::VerticalScan, scanner, Status::Open));
     assert!(story.detector.window().evictions() > 500_000);
     assert_eq!(story.opened().len(), 1, "{:?}", story.told());
 }
-
-/// What `config` states for volumes.
-const VOLUMES_BYTES_MAX: usize = 10 << 20;
 
 #[test]
 fn findings_beyond_the_limits_are_suppressed_and_counted() {
