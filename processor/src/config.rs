@@ -26,7 +26,7 @@ pub enum Preset {
     /// The defaults, as in `deploy/config/flowscout.toml`.
     #[default]
     Default,
-    /// Lower thresholds over longer windows, for small or quiet networks.
+    /// Lower thresholds, for small or quiet networks where every probe is news.
     Sensitive,
 }
 

@@ -95,11 +95,18 @@ fn greet(options: &Demo, server: &Server) -> io::Result<()> {
 }
 
 fn introduction(options: &Demo, attacks: usize) -> String {
+    let fitting = Scenario::fitting(options.seconds);
+    let left_out = Scenario::ALL.into_iter().filter(|scenario| !fitting.contains(scenario));
+    let left_out: Vec<&str> = left_out.map(Scenario::as_str).collect();
+    let note = if left_out.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} would need longer)", left_out.join(", "))
+    };
+    let (minutes, rate, seed) = (options.seconds / 60, options.rate, options.seed);
     format!(
-        "{} minutes of a small VPC at {} records per second, seed {}, with {attacks} attacks hidden in it",
-        options.seconds / 60,
-        options.rate,
-        options.seed,
+        "{minutes} minutes of a small VPC at {rate} records per second, seed {seed}, with {attacks} attacks \
+         hidden in it{note}"
     )
 }
 
