@@ -19,7 +19,9 @@ use crate::sink::JsonLines;
 use crate::source::{self, SourceError, file::Files};
 
 pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
-    let (layout, notes) = layout(&options.format.format)?;
+    let (layout, mut notes) = layout(&options.format.format)?;
+    let missing = layout.missing_for_scans().into_iter();
+    notes.extend(missing.map(|name| format!("--format: it has no {name}, so no scan can be told")));
     if options.report != ReportFormat::Json {
         notes.iter().for_each(|note| terminal::complain(note));
     }

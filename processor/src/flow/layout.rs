@@ -148,6 +148,15 @@ impl Layout {
         Ok(())
     }
 
+    /// Fields without which records are read but no scan can be told.
+    #[must_use]
+    pub fn missing_for_scans(&self) -> Vec<&'static str> {
+        use field::id;
+        let needed = [id::PROTOCOL, id::SRCPORT, id::DSTPORT].into_iter();
+        let missing = needed.filter(|field| self.column_of(*field).is_none());
+        missing.map(|field| FIELDS[field].name).collect()
+    }
+
     fn from_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, LayoutError> {
         let mut layout = Self { columns: Vec::new(), places: [ABSENT; FIELDS.len()] };
         for name in names {
@@ -196,6 +205,8 @@ mod tests {
         assert_eq!(layout.columns().len(), 4);
         assert_eq!(layout.unknown_names(), [("next-big-thing", None)]);
         layout.require_detection_fields().unwrap();
+        assert_eq!(layout.missing_for_scans(), ["protocol", "srcport", "dstport"]);
+        assert!(Layout::default_version_2().missing_for_scans().is_empty());
     }
 
     #[test]
