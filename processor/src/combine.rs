@@ -60,8 +60,10 @@ pub struct Conversation {
     pub records: u32,
     /// Records with action REJECT, sent by the initiator.
     pub rejected: u32,
-    /// Bytes from initiator to target.
+    /// Bytes from initiator to target, rejected ones included.
     pub bytes_up: u64,
+    /// Of these, bytes that were rejected.
+    pub bytes_rejected: u64,
     /// Bytes from target to initiator.
     pub bytes_down: u64,
     /// Earliest `start`, Unix seconds.
@@ -200,6 +202,7 @@ impl Combiner {
             records: 0,
             rejected: 0,
             bytes_up: 0,
+            bytes_rejected: 0,
             bytes_down: 0,
             first_s: record.start_s,
             last_s: record.end_s,
@@ -217,6 +220,8 @@ impl Combiner {
             row.is_to_aws_service |= !matches!(record.destination_service, b"" | b"EC2");
             let is_rejected = record.action == Some(Action::Reject);
             row.rejected = row.rejected.saturating_add(u32::from(is_rejected));
+            let bytes_rejected = if is_rejected { record.bytes } else { 0 };
+            row.bytes_rejected = row.bytes_rejected.saturating_add(bytes_rejected);
         } else {
             row.bytes_down = row.bytes_down.saturating_add(record.bytes);
         }

@@ -169,7 +169,7 @@ impl Detector {
         if row.rejected > 0 {
             self.judge_rejections(key, row, emit);
         }
-        if row.bytes_up > 0 {
+        if row.bytes_up > row.bytes_rejected {
             self.judge_upload(key, row, emit);
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! Flow records are one-way: request and reply are separate records with source and destination swapped, and nothing
 //! says which is which. The initiator is told, in order of trust, from
-//! 1. `tcp-flags`: SYN without ACK comes from the initiator, SYN-ACK from the target (AWS page "Flow log records");
+//! 1. `tcp-flags`: SYN without ACK comes from the initiator, SYN-ACK from the target (AWS page "Flow log records"), and so
+//!    does a bare RST;
 //! 2. `REJECT`: packets that were not let in had opened nothing yet, so their sender is the initiator, unless they go
-//!    from a service port to an ephemeral port: those are late packets of a closed connection, which AWS logs as
-//!    REJECT too;
+//!    from a service port to a client's port: those are late packets of a closed connection, which AWS logs as REJECT
+//!    too, or replies that a network ACL holds back;
 //! 3. the ports: the side with the better known port is the service ([`ports`]).
 //!
 //! Where none of these tells, the conversation counts towards volumes and never towards a scan. `flow-direction` is no
@@ -98,11 +99,14 @@ fn orient(record: &Record<'_>) -> Observation {
         if flags.accepts() {
             return from_target(record, Outcome::Answered, Confidence::High);
         }
+        if flags.only_resets() && is_bare(record) {
+            return from_target(record, Outcome::Reset, Confidence::High);
+        }
     }
     let service = ports::service_side(record.source_port, record.destination_port);
     if record.action == Some(Action::Reject) {
         return match service {
-            ports::ServiceSide::Source if ports::is_ephemeral(record.destination_port) => {
+            ports::ServiceSide::Source if ports::is_client(record.destination_port) => {
                 from_target(record, Outcome::Answered, Confidence::Medium)
             }
             _ => from_initiator(record, Outcome::Refused, Confidence::High),

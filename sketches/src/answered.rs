@@ -122,10 +122,18 @@ impl OpenedAnswered {
     /// The counts of `window`; openings after `settled` are seen but not yet unanswered.
     #[must_use]
     pub fn count(&self, window: PaneRange, settled: Pane) -> Counts {
+        self.count_since(window, settled, window.first)
+    }
+
+    /// As [`Self::count`], where an answer in or after `answered_since` acquits, which may lie before the window: a service
+    /// that answered an hour ago is there, and its silence now is no failed attempt to find it.
+    #[must_use]
+    pub fn count_since(&self, window: PaneRange, settled: Pane, answered_since: Pane) -> Counts {
         let settled = PaneRange { last: window.last.min(settled), ..window };
+        let since = PaneRange { first: answered_since, last: self.newest };
         let window = StampRange::new(window, self.newest);
         let settled = StampRange::new(settled, self.newest);
-        let ranges = Ranges { window, settled, since: window.since() };
+        let ranges = Ranges { window, settled, since: StampRange::new(since, self.newest) };
         match &self.tier {
             Tier::Exact(set) => {
                 let [seen, answered, unanswered] = set.count(ranges).map(f64::from);
@@ -333,6 +341,22 @@ mod tests {
         }
         let Tier::Sketch(sketch) = &promoted.tier else { panic!("300 elements are a sketch") };
         assert!(**sketch == direct);
+    }
+
+    #[test]
+    fn an_answer_before_the_window_acquits_if_asked_to() {
+        let window = PaneRange { first: 100, last: 109 };
+        for elements in [10_u64, 500] {
+            let mut subject = OpenedAnswered::new();
+            for element in 0..elements {
+                let hash = HashKey::new(1, 2).hash_u64(element);
+                subject.answered(hash, 20);
+                subject.refused(hash, 105);
+            }
+            assert!(subject.count(window, 109).unanswered > 9.0);
+            assert!(subject.count_since(window, 109, 50).unanswered > 9.0);
+            assert!(subject.count_since(window, 109, 10).unanswered < 1.0);
+        }
     }
 
     #[test]

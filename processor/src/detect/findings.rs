@@ -24,6 +24,8 @@ pub struct Finding {
     pub signal: Signal,
     /// Power of ten of the last estimate that was sent.
     decade: u32,
+    /// Whether it counts as low in the limits, though its severity may have grown.
+    is_light: bool,
 }
 
 /// All open findings.
@@ -32,6 +34,8 @@ pub struct Findings {
     open: IndexMap<(Kind, Subject), Finding, KeyedState>,
     per_source: IndexMap<(Kind, Address), u32, KeyedState>,
     limits: Limits,
+    /// Open findings that were low or less when they opened.
+    light: usize,
     opened: u64,
     suppressed: u64,
 }
@@ -48,6 +52,7 @@ impl Findings {
             open: IndexMap::with_hasher(state),
             per_source: IndexMap::with_hasher(state),
             limits,
+            light: 0,
             opened: 0,
             suppressed: 0,
         }
@@ -64,12 +69,14 @@ impl Findings {
         if self.is_part_of_block(fresh.kind, subject) {
             return None;
         }
-        if self.is_full(fresh.kind, subject) {
+        if self.is_full(&fresh, subject) {
             self.suppressed += 1;
             return None;
         }
         let signal = Signal { id: id_of(&fresh), status: Status::Open, ..fresh };
-        let finding = Finding { decade: decade(signal.estimate), signal: signal.clone() };
+        let is_light = signal.severity <= Severity::Low;
+        self.light += usize::from(is_light);
+        let finding = Finding { decade: decade(signal.estimate), is_light, signal: signal.clone() };
         if let Subject::Scope(scope) = subject {
             *self.per_source.entry((signal.kind, scope.source())).or_default() += 1;
         }
@@ -86,7 +93,7 @@ impl Findings {
         emit: &mut dyn FnMut(Signal),
     ) -> Vec<Subject> {
         let mut closed = Vec::new();
-        let per_source = &mut self.per_source;
+        let (per_source, light) = (&mut self.per_source, &mut self.light);
         self.open.retain(|(kind, subject), finding| {
             if let Some(estimate) = check(subject, &finding.signal) {
                 finding.signal.estimate = finding.signal.estimate.max(estimate);
@@ -102,6 +109,7 @@ impl Findings {
                     }
                 }
             }
+            *light -= usize::from(finding.is_light);
             closed.push(*subject);
             false
         });
@@ -149,12 +157,17 @@ impl Findings {
         is_scan && self.open_by(Kind::BlockScan, scope.source()) > 0
     }
 
-    fn is_full(&self, kind: Kind, subject: Subject) -> bool {
+    /// Half of the room is kept for what is graver than low, so that spoofed sources from outside cannot crowd out what our
+    /// own hosts do.
+    fn is_full(&self, fresh: &Signal, subject: Subject) -> bool {
         let of_source = match subject {
-            Subject::Scope(scope) => self.open_by(kind, scope.source()),
+            Subject::Scope(scope) => self.open_by(fresh.kind, scope.source()),
             Subject::Interface(_) => 0,
         };
-        self.open.len() >= self.limits.open_max || of_source >= self.limits.open_per_source_max
+        let is_light = fresh.severity <= Severity::Low;
+        let room = if is_light { self.limits.open_max / 2 } else { self.limits.open_max };
+        let taken = if is_light { self.light } else { self.open.len() };
+        taken >= room || of_source >= self.limits.open_per_source_max
     }
 }
 
@@ -258,6 +271,20 @@ mod tests {
         assert_eq!(closed[0].id, opened.id);
         let again = findings.raise(subject(1), measure(subject(1), 15, 900)).unwrap();
         assert_ne!(again.id, opened.id);
+    }
+
+    #[test]
+    fn a_flood_of_low_findings_leaves_room_for_graver_ones() {
+        let mut findings = findings(Limits { open_max: 100, open_per_source_max: 1000 });
+        for number in 0..1000 {
+            let low = Signal { severity: Severity::Low, ..measure(subject(number), 15, 1) };
+            findings.raise(subject(number), low);
+        }
+        assert_eq!((findings.iter().count(), findings.suppressed()), (50, 950));
+        assert!(findings.raise(subject(5000), measure(subject(5000), 15, 1)).is_some());
+        findings.review(|_, _| None, &mut |_| {});
+        let low = Signal { severity: Severity::Low, ..measure(subject(1), 15, 2) };
+        assert!(findings.raise(subject(1), low).is_some());
     }
 
     #[test]

@@ -24,7 +24,10 @@ impl Detector {
             return;
         }
         let (window_s, floor) = (rule.window_s, rule.bytes);
-        let Some(upload) = self.window.volumes.add_upload(key, row.bytes_up) else { return };
+        let Some(upload) = self.window.volumes.add_upload(key, row.bytes_up - row.bytes_rejected)
+        else {
+            return;
+        };
         if upload.bytes < floor {
             return;
         }

@@ -36,10 +36,10 @@ pub fn service_side(source_port: u16, destination_port: u16) -> ServiceSide {
     }
 }
 
-/// Whether operating systems draw client ports from where this port lies.
+/// Whether clients may have this port: operating systems draw from 32768 on, NAT gateways from 1024 on.
 #[must_use]
-pub fn is_ephemeral(port: u16) -> bool {
-    class(port) == Class::Ephemeral
+pub fn is_client(port: u16) -> bool {
+    class(port) >= Class::Registered
 }
 
 fn class(port: u16) -> Class {

@@ -68,6 +68,14 @@ fn middle_intervals_with_no_flags_fall_back_to_ports() {
 }
 
 #[test]
+fn a_bare_reset_with_flags_comes_from_the_target_whatever_the_ports() {
+    let mut reset = tcp((SERVER, 50_000), (CLIENT, 443));
+    (reset.packets, reset.bytes, reset.tcp_flags) = (1, 40, Some(TcpFlags(4)));
+    let seen = only(&reset);
+    assert_eq!((seen.initiator, seen.port, seen.outcome), (CLIENT, 50_000, Outcome::Reset));
+}
+
+#[test]
 fn a_rejection_is_a_refused_attempt_of_its_sender() {
     let mut rejected = tcp((CLIENT, 50_000), (SERVER, 443));
     rejected.action = Some(Action::Reject);

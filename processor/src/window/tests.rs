@@ -33,6 +33,7 @@ fn row(outcomes: &[Outcome]) -> Conversation {
         records: 1,
         rejected: 0,
         bytes_up: 100,
+        bytes_rejected: 0,
         bytes_down: 0,
         first_s: 0,
         last_s: 0,

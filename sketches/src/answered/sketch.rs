@@ -97,13 +97,14 @@ impl Sketch {
         };
         let failed_or_answered = union(&union(&settled, &refused), &answered_since);
         let seen = estimate(&union(&union(&opened, &refused), &answered));
+        let all = estimate(&failed_or_answered);
         // Equal registers give exactly 0: everything that failed was answered as far as we can tell.
-        let unanswered = (estimate(&failed_or_answered) - estimate(&answered_since)).max(0.0);
+        let unanswered = (all - estimate(&answered_since)).max(0.0);
         Counts {
             seen,
             answered: estimate(&answered),
             unanswered,
-            standard_error: estimator::standard_error(REGISTERS as f64) * seen,
+            standard_error: estimator::standard_error(REGISTERS as f64) * seen.max(all),
             exact: false,
         }
     }

@@ -72,11 +72,6 @@ impl StampRange {
         Self { first: stamp(first, newest), last }
     }
 
-    /// The range and all that comes after it.
-    pub(super) const fn since(self) -> Self {
-        if self.is_empty() { self } else { Self { last: Stamp::MAX, ..self } }
-    }
-
     /// All that comes after the range.
     pub(super) const fn after(self) -> Self {
         match self.last.checked_add(1) {

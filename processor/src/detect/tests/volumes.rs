@@ -46,6 +46,8 @@ fn what_is_no_upload_to_outside_is_no_exfiltration() {
     story.batch([big(answer(tcp(OUTSIDE, 50_000, VICTIM, 443, 0)))]);
     // Between our own hosts.
     story.batch([big(tcp(VICTIM, 50_000, host(1), 443, 0))]);
+    // What was rejected did not get out.
+    story.batch([big(rejected(tcp(VICTIM, 50_000, OUTSIDE, 443, 0)))]);
     // An upload from outside to us.
     story.batch([big(tcp(OUTSIDE, 50_000, VICTIM, 443, 0))]);
     assert!(story.signals.is_empty(), "{:?}", story.told());
