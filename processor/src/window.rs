@@ -27,7 +27,7 @@ use table::Table;
 pub use volume::{Upload, VOLUME_BYTES_MAX, Volumes};
 
 use crate::combine::{Conversation, ConversationKey};
-use crate::flow::protocol;
+use crate::flow::{Address, protocol};
 use crate::observe::{Confidence, Outcome};
 
 /// The state of all entities.
@@ -134,14 +134,17 @@ impl Window {
         self.entities.update(service, |entity| change.apply(entity, host));
         if !has_ports {
             self.pingers += 1;
-            if self.entities.get(&pair).is_some_and(Entity::has_answer) {
+            let reverse = Scope::Pair { source: key.target, target: source };
+            let is_known = self.entities.get(&pair).is_some_and(Entity::has_answer);
+            if is_known || self.entities.get(&reverse).is_some() {
                 self.entities.update(service, |entity| entity.elements.answered(host, key.pane));
             }
             return [Some(service), None, None];
         }
         if row.marks.contains(Outcome::Answered) {
-            self.acquit_ping(key, host);
+            self.acquit_ping(source, key.target, key.pane);
         }
+        self.acquit_ping(key.target, source, key.pane);
         let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
         let port = self.key.hash_u64(tag);
         self.entities.update(pair, |entity| change.apply(entity, port));
@@ -155,16 +158,17 @@ impl Window {
         [Some(service), Some(pair), Some(whole)]
     }
 
-    /// A host that answers by TCP or UDP was not discovered by a ping: pings to those that one speaks with anyway, as path
-    /// measurements send, are no sweep even if they are filtered on the way.
-    fn acquit_ping(&mut self, key: &ConversationKey, host: u64) {
+    /// Between two hosts that speak TCP or UDP, ICMP discovers nothing: path measurements ping whom one speaks with, and a
+    /// host answers with errors those who try its closed ports. `target` answered `source`, or called on it.
+    fn acquit_ping(&mut self, source: Address, target: Address, pane: Pane) {
         if self.pingers == 0 {
             return;
         }
-        let icmp = if key.target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
-        let pinged = Scope::Service { source: key.initiator, protocol: icmp, port: 0 };
+        let icmp = if target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
+        let pinged = Scope::Service { source, protocol: icmp, port: 0 };
         if self.entities.get(&pinged).is_some() {
-            self.entities.update(pinged, |entity| entity.elements.answered_if_seen(host, key.pane));
+            let host = self.key.hash_u128(target.bits());
+            self.entities.update(pinged, |entity| entity.elements.answered_if_seen(host, pane));
         }
     }
 
@@ -227,10 +231,14 @@ impl Window {
         pane.saturating_sub(self.settle_panes())
     }
 
-    /// How many panes an attempt waits for its answer.
+    /// How many panes an attempt waits for its answer: enough that `settle_s` have passed even for one at the end of its
+    /// pane.
     #[must_use]
     pub const fn settle_panes(&self) -> u32 {
-        self.config.settle_s.div_ceil(self.config.pane_s)
+        match self.config.settle_s {
+            0 => 0,
+            settle_s => settle_s.div_ceil(self.config.pane_s) + 1,
+        }
     }
 
     /// Panes per bucket of [`Breadth::rejections`]: buckets of one minute, or of one pane where that is longer.
@@ -292,6 +300,9 @@ impl Change<'_> {
             entity.elements.answered(element, pane);
         }
         entity.count_failure(self.row.has_failed_attempt());
+        if self.row.has_failed_attempt() {
+            entity.last_failed_s = entity.last_failed_s.max(self.row.last_s);
+        }
         entity.confidence = entity.confidence.max(Some(self.row.confidence));
         if self.row.has_failed_attempt() && elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
             let samples = entity.samples.get_or_insert_default();

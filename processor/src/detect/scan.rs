@@ -44,11 +44,14 @@ impl Detector {
     /// Judges an entity whose attempts of a while ago have settled.
     pub(super) fn judge_due(&mut self, due: Pane, scope: Scope, emit: &mut dyn FnMut(Signal)) {
         self.window.clear_due(&scope);
+        let Some(entity) = self.window.entity(&scope) else { return };
+        let (Some(newest), last_s) = (entity.elements.newest(), entity.last_failed_s) else {
+            return;
+        };
+        // The window ends where attempts have settled, so that none of it is lost to the wait.
         let settled = self.window.settled(due);
-        let newest = self.window.entity(&scope).and_then(|entity| entity.elements.newest());
-        let Some(newest) = newest else { return };
-        if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, (due, settled)) {
-            let last_s = self.window.start_s(newest);
+        let at = (settled, settled);
+        if let Some(verdict) = verdict::judge(&self.config, &self.window, &scope, at) {
             return self.raise(scope, &verdict, last_s, emit);
         }
         let is_waiting = newest > settled && newest <= due;

@@ -60,10 +60,15 @@ pub(super) fn still_holds(
     pane: Pane,
 ) -> Option<Verdict> {
     let entity = window.entity(scope)?;
-    let range = window.range(opened.window_s, pane);
-    let verdict = measure(config, (scope, entity), opened, (range, window.settled(pane)))?;
-    let margin = SIGMAS * verdict.counts.standard_error;
-    (verdict.estimate + margin >= f64::from(opened.distinct)).then_some(verdict)
+    // Refusals count up to now, silence up to where it has settled: either keeps the finding open.
+    let settled = window.settled(pane);
+    let holds = |end: Pane| {
+        let range = window.range(opened.window_s, end);
+        let verdict = measure(config, (scope, entity), opened, (range, settled))?;
+        let margin = SIGMAS * verdict.counts.standard_error;
+        (verdict.estimate + margin >= f64::from(opened.distinct)).then_some(verdict)
+    };
+    holds(pane).or_else(|| holds(settled))
 }
 
 /// Counts within one window; `None` where the share of failures or the breadth rules the finding out.
@@ -73,7 +78,10 @@ fn measure(
     threshold: &Threshold,
     (range, settled): (PaneRange, Pane),
 ) -> Option<Verdict> {
-    let counts = entity.elements.count(range, settled);
+    // A service that answered within what is remembered is there, and its silence now is no scan: idle connections send
+    // keepalives that look like refused probes. A sketch would pay for the longer memory with noise.
+    let answered_since = if entity.elements.is_exact() { 0 } else { range.first };
+    let counts = entity.elements.count_since(range, settled, answered_since);
     let (kind, estimate, share_min) = match scope {
         Scope::Pair { .. } => {
             (Kind::VerticalScan, counts.unanswered, config.vertical_scan.unanswered_share_min)

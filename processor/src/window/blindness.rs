@@ -8,16 +8,21 @@ use sketches::pane::Pane;
 #[derive(Debug)]
 pub struct Blind {
     intervals: IndexMap<u32, (Pane, Pane), KeyedState>,
+    /// The end of the latest interval of any interface.
+    latest: Option<Pane>,
+    /// Which interface is forgotten next, should there be too many.
+    forgotten: usize,
 }
 
-/// Interfaces remembered; the longest known is forgotten first.
+/// Interfaces remembered; beyond, some other is forgotten.
 const INTERFACES_MAX: usize = 65_536;
 
 impl Blind {
     /// No interface is blind.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        Self { intervals: IndexMap::with_hasher(KeyedState::new(key)) }
+        let intervals = IndexMap::with_hasher(KeyedState::new(key));
+        Self { intervals, latest: None, forgotten: 0 }
     }
 
     /// Notes that records of `interface` were lost from `first` to `last`, both inclusive.
@@ -25,8 +30,10 @@ impl Blind {
         let interval = self.intervals.entry(interface).or_insert((first, last));
         *interval = (interval.0.min(first), interval.1.max(last));
         if self.intervals.len() > INTERFACES_MAX {
-            self.intervals.shift_remove_index(0);
+            self.intervals.swap_remove_index(self.forgotten % INTERFACES_MAX);
+            self.forgotten += 1;
         }
+        self.latest = self.latest.max(Some(last));
     }
 
     /// Whether records of `interface` were lost in `pane` or beside it: `end` may be off by a minute.
@@ -41,7 +48,7 @@ impl Blind {
     /// Whether records of any interface were lost in or after `first`.
     #[must_use]
     pub fn is_any_since(&self, first: Pane) -> bool {
-        self.intervals.values().any(|(_, last)| *last >= first)
+        self.latest >= Some(first)
     }
 
     /// Forgets intervals that ended before `oldest_kept`.

@@ -72,6 +72,8 @@ pub struct Entity {
     pub elements: OpenedAnswered,
     /// Failed attempts less answers, repeats included: what it is worth to keep, without reading the elements.
     pub failures: u32,
+    /// When the last of its failed attempts ended, Unix seconds.
+    pub last_failed_s: u64,
     /// The pane in which it is to be judged again, once open attempts have settled.
     pub due: Option<Pane>,
     /// Evidence up to this pane belongs to a closed finding about this entity, or for a source about any of its pairs and
