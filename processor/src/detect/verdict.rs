@@ -16,6 +16,8 @@ pub(super) struct Verdict {
     /// What is compared with the threshold.
     pub(super) estimate: f64,
     pub(super) counts: Counts,
+    /// Failed share of the attempts that opens a finding.
+    share_min: f64,
     /// Pane of the earliest evidence in the window.
     pub(super) first: Pane,
 }
@@ -45,9 +47,7 @@ pub(super) fn judge(
         if let Some(reported_through) = reported_through {
             range.first = range.first.max(reported_through.saturating_add(1));
         }
-        let verdict = measure(config, (scope, entity), threshold, (range, settled))?;
-        let margin = SIGMAS * verdict.counts.standard_error;
-        (verdict.estimate - margin >= f64::from(threshold.distinct)).then_some(verdict)
+        measure(config, (scope, entity), threshold, (range, settled)).filter(Verdict::opens)
     })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn still_holds(
     holds(pane).or_else(|| holds(settled))
 }
 
-/// Counts within one window; `None` where the share of failures or the breadth rules the finding out.
+/// Counts within one window; `None` where the breadth is none.
 fn measure(
     config: &Config,
     (scope, entity): (&Scope, &Entity),
@@ -98,11 +98,24 @@ fn measure(
             (kind, counts.unanswered, config.block_scan.unanswered_share_min)
         }
     };
-    if counts.unanswered - SIGMAS * counts.standard_error < share_min * counts.seen {
-        return None;
-    }
     let first = entity.elements.first_opened(range).unwrap_or(range.last);
-    Some(Verdict { kind, threshold: *threshold, estimate, counts, first })
+    Some(Verdict { kind, threshold: *threshold, estimate, counts, share_min, first })
+}
+
+impl Verdict {
+    /// Whether the estimate clears the threshold, and failures are a large enough share of the attempts. Those that may yet
+    /// be answered belong to neither side of the share, except in a ping sweep, which counts them in its estimate.
+    fn opens(&self) -> bool {
+        let margin = SIGMAS * self.counts.standard_error;
+        let is_estimate_of_all = self.estimate > self.counts.unanswered;
+        let decided = if is_estimate_of_all {
+            self.counts.seen
+        } else {
+            self.counts.unanswered + self.counts.answered
+        };
+        self.estimate - margin >= f64::from(self.threshold.distinct)
+            && self.counts.unanswered - margin >= self.share_min * decided
+    }
 }
 
 /// Which kind of scan a source's breadth makes, after Zeek's simple-scan: few ports make it horizontal, few hosts
