@@ -100,6 +100,8 @@ impl Config {
         let batches = crate::pipeline::batches_in_flight_max(workers);
         MemoryBudget {
             entities: self.window.state_bytes_max,
+            allocator: self.window.state_bytes_max / 4 * 3,
+            findings: self.rules.limits.open_max * FINDING_BYTES,
             volumes: window::VOLUME_BYTES_MAX,
             // The bytes of a batch, and at most about as much again for its rows.
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
@@ -123,8 +125,13 @@ impl Config {
     fn check(&self) -> Result<(), (String, String)> {
         let pane_s = self.window.pane_s;
         require(pane_s >= 1, "window.pane_s", "must be at least 1")?;
-        let is_enough = self.window.state_bytes_max >= 1 << 20;
-        require(is_enough, "window.state_bytes_max", "must be at least 1048576 (1 MiB)")?;
+        let is_sane = (1 << 20..=STATE_BYTES_MAX).contains(&self.window.state_bytes_max);
+        let problem = "must lie between 1048576 (1 MiB) and 1099511627776 (1 TiB)";
+        require(is_sane, "window.state_bytes_max", problem)?;
+        let is_sane = self.window.settle_s <= SETTLE_S_MAX;
+        require(is_sane, "window.settle_s", "must be at most 86400")?;
+        let is_sane = (1..=1_000_000).contains(&self.rules.limits.open_max);
+        require(is_sane, "rules.limits.open_max", "must lie between 1 and 1000000")?;
         for (key, list) in self.rules.threshold_lists() {
             for threshold in list {
                 self.check_window(key, threshold.window_s)?;
@@ -172,6 +179,10 @@ impl Config {
 pub struct MemoryBudget {
     /// Hosts, pairs and services.
     pub entities: usize,
+    /// What the allocator loses when entities of all sizes are evicted in turn.
+    pub allocator: usize,
+    /// Open findings, and their copies in the report.
+    pub findings: usize,
     /// Talkers, services and byte sums.
     pub volumes: usize,
     /// Batches under way.
@@ -182,9 +193,15 @@ impl MemoryBudget {
     /// The sum.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.entities + self.volumes + self.batches
+        self.entities + self.allocator + self.findings + self.volumes + self.batches
     }
 }
+
+/// A finding with its evidence, twice.
+const FINDING_BYTES: usize = 2048;
+/// Beyond any machine that this runs on.
+const STATE_BYTES_MAX: usize = 1 << 40;
+const SETTLE_S_MAX: u32 = 86_400;
 
 fn require(is_met: bool, key: &str, problem: &str) -> Result<(), (String, String)> {
     if is_met { Ok(()) } else { Err((key.to_owned(), problem.to_owned())) }

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-use crate::flow::Address;
+use crate::flow::{Address, protocol};
 
 /// Which rule fired.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -177,6 +177,9 @@ impl std::fmt::Display for Entity {
         match (self.dst, self.port) {
             (Some(dst), Some(port)) => write!(formatter, " -> {dst} port {port}"),
             (Some(dst), None) => write!(formatter, " -> {dst}"),
+            (None, Some(_)) if matches!(self.protocol, Some(protocol::ICMP | protocol::ICMPV6)) => {
+                formatter.write_str(" -> by ping")
+            }
             (None, Some(port)) => write!(formatter, " -> port {port}"),
             (None, None) => Ok(()),
         }

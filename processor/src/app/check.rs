@@ -21,10 +21,14 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
         "{resolved}\n\
          # memory, at the most\n\
          #   hosts, pairs, services  {:>10}\n\
+         #   lost by the allocator   {:>10}\n\
+         #   findings                {:>10}\n\
          #   volumes                 {:>10}\n\
          #   batches, {workers:>3} workers    {:>10}\n\
          #   together                {:>10}\n",
         terminal::bytes(budget.entities as u64),
+        terminal::bytes(budget.allocator as u64),
+        terminal::bytes(budget.findings as u64),
         terminal::bytes(budget.volumes as u64),
         terminal::bytes(budget.batches as u64),
         terminal::bytes(budget.total() as u64),

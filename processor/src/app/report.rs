@@ -32,6 +32,8 @@ pub(super) struct Report<'r> {
     implausible_rows: u64,
     evicted_entities: u64,
     suppressed_findings: u64,
+    /// All findings; `findings` holds the first of them.
+    findings_opened: u64,
     entities: usize,
     state_bytes: usize,
     top_talkers: Vec<TalkerRow>,
@@ -108,6 +110,7 @@ impl<'r> Report<'r> {
             implausible_rows: detector.implausible(),
             evicted_entities: window.evictions(),
             suppressed_findings: detector.findings().suppressed(),
+            findings_opened: detector.findings().opened(),
             entities: window.entities(),
             state_bytes: window.memory_bytes(),
             top_talkers: talkers(detector),
@@ -175,7 +178,7 @@ impl<'r> Report<'r> {
             ("rows later than every window, dropped", self.late_rows),
             ("rows far ahead of all others in time, kept from the rules", self.implausible_rows),
             ("entities evicted to keep the memory bound", self.evicted_entities),
-            ("findings suppressed by a limit", self.suppressed_findings),
+            ("times rules.limits kept a finding from being opened", self.suppressed_findings),
         ];
         if self.records + self.no_data_records + self.skipped_data_records + self.refused_lines == 0
         {
@@ -191,12 +194,17 @@ impl<'r> Report<'r> {
     }
 
     fn write_findings(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "findings   {}", self.findings.len())?;
+        writeln!(out, "findings   {}", grouped(self.findings_opened))?;
         for signal in self.findings.iter().take(FINDINGS_SHOWN) {
             writeln!(out, "  {}", line(signal))?;
         }
-        let more = self.findings.len().saturating_sub(FINDINGS_SHOWN);
-        if more > 0 { writeln!(out, "  and {more} more: --signals writes all") } else { Ok(()) }
+        let shown = self.findings.len().min(FINDINGS_SHOWN) as u64;
+        let more = self.findings_opened.saturating_sub(shown);
+        if more > 0 {
+            writeln!(out, "  and {} more: --signals writes all", grouped(more))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -204,7 +212,7 @@ impl<'r> Report<'r> {
 pub(super) fn line(signal: &Signal) -> String {
     let status = match signal.status {
         Status::Open => "open",
-        Status::Update => "grew",
+        Status::Update => "update",
         Status::Closed => "closed",
     };
     let what = match signal.kind {

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -86,7 +86,7 @@ impl Iterator for Files {
                 }
             }
             let path = self.paths.next()?;
-            let name: Arc<str> = path.to_string_lossy().into();
+            let name = printable(&path);
             match self.open(&path) {
                 Ok(input) => {
                     tracing::debug!(file = %name, ?input, "the file is open");
@@ -97,6 +97,14 @@ impl Iterator for Files {
             }
         }
     }
+}
+
+/// The path as messages show it: a file name may hold bytes that a terminal obeys.
+fn printable(path: &Path) -> Arc<str> {
+    let escape = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    path.to_string_lossy().chars().map(escape).collect::<String>().into()
 }
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];

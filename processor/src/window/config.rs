@@ -12,16 +12,18 @@ pub struct Config {
     /// sweeps; change it only together with the windows of the rules, which must be multiples of it. At least 1.
     pub pane_s: u32,
     /// How long an unanswered attempt waits for its answer before it counts as failed, in seconds of event time.
-    /// Default 60. Raise it when requests and replies are delivered in different files or batches; 0 counts at once.
+    /// Default 60. Raise it to the skew of your deliveries, 300 say, when requests and replies come in different files or
+    /// batches; 0 counts at once; at most 86400.
     pub settle_s: u32,
-    /// Memory for hosts, pairs and services together, in bytes. Default 134217728 (128 MiB). When it is full, the least
-    /// suspicious of a few drawn entries is evicted, and evictions are reported. At least 1048576.
+    /// Memory for hosts, pairs and services together, in bytes. Default 100663296 (96 MiB). When it is full, the least
+    /// suspicious of a few drawn entries is evicted, and evictions are reported. At least 1048576, at most
+    /// 2^40.
     pub state_bytes_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { pane_s: 30, settle_s: 60, state_bytes_max: 128 * 1024 * 1024 }
+        Self { pane_s: 30, settle_s: 60, state_bytes_max: 96 * 1024 * 1024 }
     }
 }
 

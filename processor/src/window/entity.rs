@@ -171,10 +171,10 @@ impl Breadth {
 }
 
 impl Value for Entity {
-    fn memory_bytes(&self) -> usize {
-        let sets = size_of::<Self>() - size_of::<OpenedAnswered>() + self.elements.memory_bytes();
-        let samples = self.samples.as_ref().map_or(0, |_| size_of::<Samples>());
-        sets + samples + self.breadth.as_ref().map_or(0, |breadth| breadth.memory_bytes())
+    fn heap_bytes(&self) -> usize {
+        let samples = self.samples.as_ref().map_or(0, |_| size_of::<Samples>() + ALLOCATION_BYTES);
+        let breadth = self.breadth.as_ref().map_or(0, |breadth| breadth.boxed_bytes());
+        set_heap_bytes(&self.elements) + samples + breadth
     }
 
     /// Failures weigh most, then the time of the last update.
@@ -193,10 +193,22 @@ impl Value for Entity {
 }
 
 impl Breadth {
-    fn memory_bytes(&self) -> usize {
-        let inline = size_of::<Self>() - 2 * size_of::<OpenedAnswered>();
-        let sums = self.rejections.as_ref().map_or(0, |_| size_of::<SlidingSum>());
-        inline + self.hosts.memory_bytes() + self.ports.memory_bytes() + sums
+    fn boxed_bytes(&self) -> usize {
+        let sums =
+            self.rejections.as_ref().map_or(0, |_| size_of::<SlidingSum>() + ALLOCATION_BYTES);
+        let sets = set_heap_bytes(&self.hosts) + set_heap_bytes(&self.ports);
+        size_of::<Self>() + ALLOCATION_BYTES + sets + sums
+    }
+}
+
+/// What the allocator adds to a block, and loses by rounding.
+const ALLOCATION_BYTES: usize = 16;
+
+fn set_heap_bytes(set: &OpenedAnswered) -> usize {
+    match set.memory_bytes() - size_of::<OpenedAnswered>() {
+        0 => 0,
+        // A sketch is a box of up to four tables, an exact set one block.
+        heap => heap + if set.is_exact() { ALLOCATION_BYTES } else { 4 * ALLOCATION_BYTES },
     }
 }
 

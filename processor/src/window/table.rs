@@ -1,5 +1,8 @@
 //! A keyed table that never exceeds its memory budget, whatever keys arrive.
 //!
+//! What counts is what is allocated: the slots of the map, used or not, and the heap of the values. The map grows in steps
+//! of a quarter instead of doubling, and not at all where the budget does not allow it.
+//!
 //! When the budget is reached, a few neighbouring entries are drawn by a keyed pseudo-random sequence and the one with the
 //! lowest worth is evicted (sampled eviction, as Redis approximates its policies). Old entries are removed by a hand that goes
 //! round a piece of the table per pane, so no single step scans all keys.
@@ -12,8 +15,8 @@ use sketches::pane::Pane;
 
 /// What a table needs to know of its values.
 pub(super) trait Value {
-    /// Heap and inline bytes it holds now.
-    fn memory_bytes(&self) -> usize;
+    /// Heap bytes it holds now; its own size is counted by the table.
+    fn heap_bytes(&self) -> usize;
     /// What would be lost with it; the lowest of a sample is evicted first.
     fn worth(&self) -> u64;
     /// Drops what is older than `oldest_kept`; false when nothing is left.
@@ -25,7 +28,7 @@ pub(super) trait Value {
 pub(super) struct Table<K, V> {
     entries: IndexMap<K, V, KeyedState>,
     key: HashKey,
-    bytes: usize,
+    heap_bytes: usize,
     bytes_max: usize,
     hand: usize,
     draws: u64,
@@ -36,29 +39,29 @@ pub(super) struct Table<K, V> {
 const SAMPLE: usize = 8;
 /// The hand goes round the table in this many panes.
 const SWEEP_PANES: usize = 20;
-/// Hash, index and slack of the map per entry, beside key and value.
+/// The map's hash and index per slot, beside key and value; its index table is at most half empty.
 const OVERHEAD_BYTES: usize = 24;
+/// The fewest slots that the map grows by.
+const GROWTH_MIN: usize = 64;
 
 impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
-    /// An empty table; `bytes_max` counts keys, values and the map's own overhead.
+    /// An empty table; `bytes_max` counts slots for keys and values, the map's own overhead, and the values' heap.
     #[must_use]
     pub(super) fn new(key: HashKey, bytes_max: usize) -> Self {
         let entries = IndexMap::with_hasher(KeyedState::new(key));
-        Self { entries, key, bytes: 0, bytes_max, hand: 0, draws: 0, evictions: 0 }
+        Self { entries, key, heap_bytes: 0, bytes_max, hand: 0, draws: 0, evictions: 0 }
     }
 
     /// Changes the value of `key`, made new if it is not there, and keeps the budget.
     pub(super) fn update<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        let mut added = 0;
-        let value = self.entries.entry(key).or_insert_with(|| {
-            let value = V::default();
-            added = Self::ENTRY_BYTES + value.memory_bytes();
-            value
-        });
-        let before = value.memory_bytes();
+        if self.entries.len() == self.entries.capacity() && !self.entries.contains_key(&key) {
+            self.make_room(&key);
+        }
+        let value = self.entries.entry(key).or_default();
+        let before = value.heap_bytes();
         let result = change(value);
-        self.bytes = self.bytes + added + value.memory_bytes() - before;
-        while self.bytes > self.bytes_max && self.entries.len() > 1 {
+        self.heap_bytes = self.heap_bytes + value.heap_bytes() - before;
+        while self.memory_bytes() > self.bytes_max && self.entries.len() > 1 {
             self.evict(&key);
         }
         result
@@ -83,9 +86,9 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
                 self.hand = 0;
             }
             let Some((_, value)) = self.entries.get_index_mut(self.hand) else { return };
-            let before = value.memory_bytes();
+            let before = value.heap_bytes();
             let is_left = value.expire(oldest_kept);
-            self.bytes = self.bytes + value.memory_bytes() - before;
+            self.heap_bytes = self.heap_bytes + value.heap_bytes() - before;
             if is_left {
                 self.hand += 1;
             } else {
@@ -100,10 +103,10 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
         self.entries.len()
     }
 
-    /// Bytes in use, by the values' own account.
+    /// Bytes allocated.
     #[must_use]
-    pub(super) const fn memory_bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * Self::SLOT_BYTES + self.heap_bytes
     }
 
     /// Entries that were dropped to keep the budget.
@@ -112,7 +115,18 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
         self.evictions
     }
 
-    const ENTRY_BYTES: usize = size_of::<K>() + OVERHEAD_BYTES;
+    const SLOT_BYTES: usize = size_of::<(K, V)>() + OVERHEAD_BYTES;
+
+    /// Gets a slot for a new key: the map grows if the budget allows, else something is evicted.
+    fn make_room(&mut self, key: &K) {
+        let step = (self.entries.len() / 4).max(GROWTH_MIN);
+        let is_affordable = self.memory_bytes() + step * Self::SLOT_BYTES <= self.bytes_max;
+        if is_affordable || self.entries.is_empty() {
+            self.entries.reserve_exact(step);
+        } else {
+            self.evict(key);
+        }
+    }
 
     fn evict(&mut self, kept: &K) {
         let length = self.entries.len();
@@ -132,7 +146,7 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
     fn remove(&mut self, place: usize) {
         if let Some((_, value)) = self.entries.swap_remove_index(place) {
-            self.bytes -= value.memory_bytes() + Self::ENTRY_BYTES;
+            self.heap_bytes -= value.heap_bytes();
         }
     }
 }
@@ -154,8 +168,8 @@ mod tests {
     }
 
     impl Value for Counter {
-        fn memory_bytes(&self) -> usize {
-            size_of::<Self>() + self.heap.capacity()
+        fn heap_bytes(&self) -> usize {
+            self.heap.capacity()
         }
         fn worth(&self) -> u64 {
             self.count
@@ -166,8 +180,8 @@ mod tests {
     }
 
     fn recount(table: &Table<u32, Counter>) -> usize {
-        let bytes = |value: &Counter| Table::<u32, Counter>::ENTRY_BYTES + value.memory_bytes();
-        table.entries.values().map(bytes).sum()
+        let slots = table.entries.capacity() * Table::<u32, Counter>::SLOT_BYTES;
+        slots + table.entries.values().map(Value::heap_bytes).sum::<usize>()
     }
 
     #[test]

@@ -180,8 +180,8 @@ impl PairVolume {
 }
 
 impl Value for PairVolume {
-    fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
+    fn heap_bytes(&self) -> usize {
+        0
     }
 
     fn worth(&self) -> u64 {
