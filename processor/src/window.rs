@@ -45,6 +45,7 @@ pub struct Window {
     clock: Pane,
     horizon_panes: u32,
     late: u64,
+    behind: u64,
 }
 
 /// Elements from which on an entity keeps samples of its targets as evidence.
@@ -69,6 +70,7 @@ impl Window {
             pingers: 0,
             clock: 0,
             late: 0,
+            behind: 0,
             config,
             key,
         })
@@ -98,11 +100,18 @@ impl Window {
         &self.config
     }
 
-    /// Whether a row is too old for any window; counts it if so.
+    /// Whether a row is too old for any window; counts it if so, or if it is too old for its answer to be waited for.
     pub const fn refuse_late(&mut self, pane: Pane) -> bool {
         let is_late = pane < self.clock.saturating_sub(self.horizon_panes);
         self.late += is_late as u64;
+        self.behind += (pane < self.clock.saturating_sub(self.settle_panes())) as u64;
         is_late
+    }
+
+    /// Rows that came when answers to them, or to what they answer, were no longer waited for.
+    #[must_use]
+    pub const fn behind(&self) -> u64 {
+        self.behind
     }
 
     /// Moves the clock to `pane` if that is later, and lets the sweep pass over its share of the entities.

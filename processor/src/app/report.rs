@@ -29,6 +29,7 @@ pub(super) struct Report<'r> {
     doubled_spaces: u64,
     millisecond_times: u64,
     late_rows: u64,
+    behind_rows: u64,
     implausible_rows: u64,
     evicted_entities: u64,
     suppressed_findings: u64,
@@ -82,6 +83,8 @@ struct ServiceRow {
 }
 
 const TOP: usize = 10;
+/// One row of so many records out of order is worth a note.
+const BEHIND_DIVISOR: u64 = 50;
 /// Findings listed for people; the JSON has all.
 const FINDINGS_SHOWN: usize = 50;
 
@@ -107,6 +110,7 @@ impl<'r> Report<'r> {
             doubled_spaces: outcome.refusals.oddities.doubled_spaces,
             millisecond_times: outcome.refusals.oddities.millisecond_times,
             late_rows: window.late(),
+            behind_rows: window.behind(),
             implausible_rows: detector.implausible(),
             evicted_entities: window.evictions(),
             suppressed_findings: detector.findings().suppressed(),
@@ -183,6 +187,17 @@ impl<'r> Report<'r> {
         if self.records + self.no_data_records + self.skipped_data_records + self.refused_lines == 0
         {
             writeln!(out, "note       the input holds no record")?;
+        }
+        if self.behind_rows > self.records / BEHIND_DIVISOR {
+            let rows = grouped(self.behind_rows);
+            writeln!(
+                out,
+                "note       {rows} rows came more than window.settle_s behind others: if requests and"
+            )?;
+            writeln!(
+                out,
+                "           replies stand in different files, raise it to what lies between, 300 say"
+            )?;
         }
         if self.refused_lines > self.records {
             writeln!(out, "note       most lines were refused: is --format that of these files?")?;
