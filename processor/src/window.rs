@@ -12,6 +12,7 @@
 mod blindness;
 mod config;
 mod entity;
+mod recent;
 mod sum;
 mod table;
 mod volume;
@@ -22,6 +23,7 @@ use sketches::pane::{Pane, PaneRange};
 pub use blindness::Blind;
 pub use config::{Config, NetworkConfig};
 pub use entity::{Breadth, Entity, Samples, Scope, elements_max};
+use recent::Recent;
 pub use sum::SlidingSum;
 use table::Table;
 pub use volume::{Upload, VOLUME_BYTES_MAX, Volumes};
@@ -40,8 +42,9 @@ pub struct Window {
     /// Interfaces with lost records.
     pub blind: Blind,
     entities: Table<Scope, Entity>,
-    /// Sources that ever sent a ping; while there is none, nobody need be acquitted.
-    pingers: u64,
+    recent: Recent,
+    /// Who may ever have sent a ping.
+    pingers: recent::Pingers,
     clock: Pane,
     horizon_panes: u32,
     late: u64,
@@ -66,8 +69,9 @@ impl Window {
             volumes: Volumes::new(key, upload_panes, gate_bytes)?,
             blind: Blind::new(key),
             entities: Table::new(key, config.state_bytes_max),
+            recent: Recent::new(),
             horizon_panes: horizon_s / config.pane_s.max(1),
-            pingers: 0,
+            pingers: recent::Pingers::new(),
             clock: 0,
             late: 0,
             behind: 0,
@@ -135,6 +139,10 @@ impl Window {
         if !is_evidence || key.target.is_group() || key.initiator.is_group() {
             return [None; 3];
         }
+        let is_settled = has_ports && row.marks.contains(Outcome::Answered) && row.rejected == 0;
+        if is_settled && self.recent.repeats(key, row.marks) {
+            return [None; 3];
+        }
         let change = Change { key, row, is_blind: self.blind.covers(key.interface, key.pane) };
         let source = key.initiator;
         let host = self.key.hash_u128(key.target.bits());
@@ -142,7 +150,7 @@ impl Window {
         let pair = Scope::Pair { source, target: key.target };
         self.entities.update(service, |entity| change.apply(entity, host));
         if !has_ports {
-            self.pingers += 1;
+            self.pingers.note(source);
             let reverse = Scope::Pair { source: key.target, target: source };
             let is_known = self.entities.get(&pair).is_some_and(Entity::has_answer);
             if is_known || self.entities.get(&reverse).is_some() {
@@ -162,7 +170,10 @@ impl Window {
         let bucket_panes = self.rejection_bucket_panes();
         self.entities.update(whole, |entity| {
             change.apply(entity, both);
-            change.apply_breadth(entity.breadth.get_or_insert_default(), host, port, bucket_panes);
+            if row.has_failed_attempt() || row.rejected > 0 {
+                let breadth = entity.breadth.get_or_insert_default();
+                change.apply_breadth(breadth, host, port, bucket_panes);
+            }
         });
         [Some(service), Some(pair), Some(whole)]
     }
@@ -170,7 +181,7 @@ impl Window {
     /// Between two hosts that speak TCP or UDP, ICMP discovers nothing: path measurements ping whom one speaks with, and a
     /// host answers with errors those who try its closed ports. `target` answered `source`, or called on it.
     fn acquit_ping(&mut self, source: Address, target: Address, pane: Pane) {
-        if self.pingers == 0 {
+        if !self.pingers.may_hold(source) {
             return;
         }
         let icmp = if target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
