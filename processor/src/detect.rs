@@ -188,8 +188,11 @@ impl Detector {
         let (config, window) = (&self.config, &self.window);
         let check =
             |subject: &Subject, signal: &Signal| still_holds(config, window, subject, signal);
-        for subject in self.findings.review(check, emit) {
-            if let Subject::Scope(scope) = subject {
+        for (kind, subject) in self.findings.review(check, emit) {
+            // Surges and uploads rest on sums, and take no failed attempts with them.
+            if let Subject::Scope(scope) = subject
+                && kind.is_scan()
+            {
                 self.window.mark_reported(&scope, through);
             }
         }

@@ -28,6 +28,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is told from failed attempts.
+    #[must_use]
+    pub const fn is_scan(self) -> bool {
+        matches!(self, Self::VerticalScan | Self::HorizontalScan | Self::BlockScan)
+    }
+
     /// The name in signals and reports.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -91,7 +91,7 @@ impl Findings {
         &mut self,
         mut check: impl FnMut(&Subject, &Signal) -> Option<u64>,
         emit: &mut dyn FnMut(Signal),
-    ) -> Vec<Subject> {
+    ) -> Vec<(Kind, Subject)> {
         let mut closed = Vec::new();
         let (per_source, light) = (&mut self.per_source, &mut self.light);
         self.open.retain(|(kind, subject), finding| {
@@ -110,7 +110,7 @@ impl Findings {
                 }
             }
             *light -= usize::from(finding.is_light);
-            closed.push(*subject);
+            closed.push((*kind, *subject));
             false
         });
         closed
@@ -153,8 +153,8 @@ impl Findings {
 
     fn is_part_of_block(&self, kind: Kind, subject: Subject) -> bool {
         let Subject::Scope(scope) = subject else { return false };
-        let is_scan = matches!(kind, Kind::VerticalScan | Kind::HorizontalScan);
-        is_scan && self.open_by(Kind::BlockScan, scope.source()) > 0
+        let is_narrow = kind.is_scan() && kind != Kind::BlockScan;
+        is_narrow && self.open_by(Kind::BlockScan, scope.source()) > 0
     }
 
     /// Half of the room is kept for what is graver than low, so that spoofed sources from outside cannot crowd out what our

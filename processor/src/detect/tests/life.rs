@@ -26,6 +26,20 @@ fn what_a_closed_finding_told_is_not_told_again_over_a_longer_window() {
 }
 
 #[test]
+fn a_surge_that_closes_takes_no_evidence_from_a_scan() {
+    let mut story = Story::new();
+    story.batch(scan(1..=14, 0));
+    story.batch((0..600).map(|port| rejected(tcp(SCANNER, 33_000 + port, host(1), 5432, 30))));
+    story.wait(900);
+    assert_eq!(story.signals.last().map(|signal| signal.status), Some(Status::Closed));
+    for port in 15..=30 {
+        story.batch(scan(port..=port, 1000 + u64::from(port - 15) * 60));
+    }
+    assert_eq!(story.opened(), [Kind::RejectedSurge, Kind::VerticalScan]);
+    assert_eq!(story.signals.last().unwrap().window_s, 3600);
+}
+
+#[test]
 fn a_scan_that_comes_back_is_a_new_finding() {
     let mut story = Story::new();
     story.batch(scan(1..=20, 0)).wait(400);
