@@ -9,7 +9,6 @@ use crate::signal::Signal;
 /// A file or standard output, one JSON object per line.
 pub struct JsonLines {
     writer: Box<dyn Write>,
-    written: u64,
 }
 
 impl JsonLines {
@@ -23,7 +22,7 @@ impl JsonLines {
         } else {
             Box::new(BufWriter::new(File::create(path)?))
         };
-        Ok(Self { writer, written: 0 })
+        Ok(Self { writer })
     }
 
     /// Writes one signal; it is visible to readers at once, since signals are few and someone waits for them.
@@ -33,19 +32,12 @@ impl JsonLines {
     pub fn write(&mut self, signal: &Signal) -> io::Result<()> {
         serde_json::to_writer(&mut self.writer, signal)?;
         self.writer.write_all(b"\n")?;
-        self.written += 1;
         self.writer.flush()
-    }
-
-    /// Signals written.
-    #[must_use]
-    pub const fn written(&self) -> u64 {
-        self.written
     }
 }
 
 impl std::fmt::Debug for JsonLines {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("JsonLines").field("written", &self.written).finish_non_exhaustive()
+        formatter.debug_struct("JsonLines").finish_non_exhaustive()
     }
 }

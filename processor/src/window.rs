@@ -319,12 +319,14 @@ impl Change<'_> {
         if marks.contains(Outcome::Answered) {
             entity.elements.answered(element, pane);
         }
-        entity.count_failure(self.row.has_failed_attempt());
-        if self.row.has_failed_attempt() {
-            entity.last_failed_s = entity.last_failed_s.max(self.row.last_s);
-        }
         entity.confidence = entity.confidence.max(Some(self.row.confidence));
-        if self.row.has_failed_attempt() && elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
+        let has_failed = self.row.has_failed_attempt();
+        entity.count_failure(has_failed);
+        if !has_failed {
+            return;
+        }
+        entity.last_failed_s = entity.last_failed_s.max(self.row.last_s);
+        if elements_max(&entity.elements) >= SAMPLED_ELEMENTS {
             let samples = entity.samples.get_or_insert_default();
             samples.push((self.key.target, self.key.port));
         }

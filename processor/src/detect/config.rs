@@ -126,7 +126,8 @@ pub struct DataGap {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Open findings in all. Default 10000. Those beyond are counted as suppressed.
+    /// Open findings in all. Default 10000; 1 to 1000000. At most half are low or informational, so that sources from
+    /// outside cannot crowd out what our own hosts do. Those beyond are counted as suppressed.
     pub open_max: usize,
     /// Open findings of one kind per source. Default 16: a scanner of a thousand hosts gives 16 vertical findings and
     /// one block finding, not a thousand.

@@ -45,9 +45,8 @@ impl Detector {
     pub(super) fn judge_due(&mut self, due: Pane, scope: Scope, emit: &mut dyn FnMut(Signal)) {
         self.window.clear_due(&scope);
         let Some(entity) = self.window.entity(&scope) else { return };
-        let (Some(newest), last_s) = (entity.elements.newest(), entity.last_failed_s) else {
-            return;
-        };
+        let Some(newest) = entity.elements.newest() else { return };
+        let last_s = entity.last_failed_s;
         // The window ends where attempts have settled, so that none of it is lost to the wait.
         let settled = self.window.settled(due);
         let at = (settled, settled);

@@ -110,12 +110,6 @@ impl Networks {
     pub fn contains(&self, address: Address) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
-
-    /// Whether there is no range.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
