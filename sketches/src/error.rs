@@ -27,3 +27,13 @@ pub struct MergeError {
     /// Size of the sketch merged from.
     pub theirs: usize,
 }
+
+/// A memory budget in which nothing useful fits, or more than can be addressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("bytes_max {bytes_max} is below {bytes_min} or above what can be addressed")]
+pub struct BudgetError {
+    /// The budget that was asked for.
+    pub bytes_max: usize,
+    /// The least that is accepted.
+    pub bytes_min: usize,
+}

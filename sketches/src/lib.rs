@@ -7,17 +7,21 @@
 //! 1. [`hash`]: the keyed hash that turns addresses and ports into 64 bits an attacker cannot aim.
 //! 2. [`pane`]: event time in whole panes, and ranges of them.
 //! 3. [`error`]: what a constructor or a merge refuses.
-//! 4. [`hyperloglog`]: distinct elements, no window; its estimator is shared with the next one.
-//! 5. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
-//! 6. [`count_min`]: how much one given key weighs, never under-estimated.
-//! 7. [`talkers`]: which keys weigh most, with an error for each.
+//! 4. [`hyperloglog`]: distinct elements, no window.
+//! 5. [`distinct`]: distinct elements over a sliding window, exact up to 128.
+//! 6. [`table`]: the same for millions of keys in a fixed number of bytes.
+//! 7. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
+//! 8. [`count_min`]: how much one given key weighs, never under-estimated.
+//! 9. [`talkers`]: which keys weigh most, with an error for each.
 
 pub mod answered;
 pub mod count_min;
+pub mod distinct;
 pub mod error;
 mod estimator;
 pub mod hash;
 pub mod hyperloglog;
 mod likelihood;
 pub mod pane;
+pub mod table;
 pub mod talkers;

@@ -1,0 +1,354 @@
+//! Distinct counts for millions of keys in a fixed number of bytes.
+//!
+//! Each key has a sliding-window distinct counter as in [`crate::distinct`]: up to seven elements in a cell of 32 bytes, two
+//! cells per cache line (`table/cells.rs`); up to 128 in a block of 1 to 8 lines, and more as a sketch of 4 KiB
+//! (`table/blocks.rs`). All memory is claimed at the beginning.
+//!
+//! - **Cost.** An update touches one cache line, and one more where the set has outgrown its cell. [`DistinctTable::update_batch`]
+//!   looks at all lines of a batch before it changes them, so that the cache misses overlap.
+//! - **Full.** What is out of the window goes first; then, of the four cells where a new key may stand, the one with the fewest
+//!   elements, of these the oldest. Where all four have two elements or more, only one new element in eight is let in: a
+//!   flood of keys that are seen once cannot displace a key that is seen again. Evictions and refusals are counted.
+//! - **Expiry.** Stamps never alias, however long a cell is not looked at (`table/pages.rs`); a hand goes round the cells in 32
+//!   panes and frees what is out of the window.
+//! - **Identity.** A key is known by 29 bits besides its place, so that one of 2^27 new keys shares the counter of another.
+//!   Keys and elements must be hashed under a secret ([`crate::hash`]).
+
+mod blocks;
+mod cells;
+mod change;
+mod pages;
+mod room;
+
+use crate::distinct::entries::{self, Fingerprint, Line};
+use crate::distinct::registers::Shape;
+use crate::distinct::stamps::{Clock, NEVER};
+use crate::distinct::{Contents, Distinct, Estimate};
+use crate::error::{BudgetError, MergeError};
+use crate::pane::Pane;
+use blocks::{Blocks, SKETCH};
+use cells::{Block, Cell, Place, REGION_PAGES, View};
+use pages::{LINES, PAGE_BYTES, Pages};
+
+/// The least memory of a table: a region of cells, and some pages of blocks.
+pub const BYTES_MIN: usize = 128 * 1024;
+
+/// Distinct elements per key over a sliding window, in fixed memory.
+#[derive(Debug)]
+pub struct DistinctTable {
+    clock: Clock,
+    cells: Pages,
+    blocks: Blocks,
+    /// The next page of cells that is swept.
+    hand: usize,
+    draws: u64,
+    /// Moves of cells that failed since the last that did not.
+    misses: u32,
+    counters: Counters,
+}
+
+/// A key has met an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// Keyed hash of the key.
+    pub key: u64,
+    /// Keyed hash of the element.
+    pub element: u64,
+    /// When.
+    pub pane: Pane,
+}
+
+/// What has happened to keys and updates since the table was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Keys dropped while they were within the window, to make room for others.
+    pub evicted: u64,
+    /// Elements of the largest key among them.
+    pub evicted_elements_max: u32,
+    /// Updates of new keys that were not let in because all who stood in their place had more to lose.
+    pub refused: u64,
+    /// Updates dropped because their pane was before the window.
+    pub late: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Prepared {
+    place: Place,
+    fingerprint: Fingerprint,
+    /// The half of the home line in which the key's cell stood, if it did.
+    guess: usize,
+}
+
+impl Prepared {
+    const fn new(update: &Update, pages: usize) -> Self {
+        Self {
+            place: Place::of_key(update.key, pages),
+            fingerprint: Fingerprint::of_hash(update.element),
+            guess: 0,
+        }
+    }
+}
+
+/// Updates between two stations: some 20 lines can be under way at once.
+const AHEAD: usize = 16;
+const RING: usize = 4 * AHEAD;
+/// The hand goes round in this many panes.
+const SWEEP_PANES: usize = 32;
+/// Of the bytes, those for cells, in eighths.
+const CELL_EIGHTHS: usize = 5;
+/// One in so many new elements is let in where all who stand in its place have two or more.
+const ADMITTED: u64 = 8;
+
+impl DistinctTable {
+    /// A table of at most `bytes_max` bytes for windows of up to `window_panes` (1 to 128; cut to that). `seed` drives the
+    /// choice of what is evicted.
+    ///
+    /// # Errors
+    /// `bytes_max` is below [`BYTES_MIN`], or has room for 2^31 cells.
+    pub fn new(bytes_max: usize, window_panes: u32, seed: u64) -> Result<Self, BudgetError> {
+        let fixed = size_of::<Self>() + 2 * 64;
+        let for_cells = bytes_max / 8 * CELL_EIGHTHS;
+        let cell_pages = for_cells / (PAGE_BYTES + 4) / REGION_PAGES * REGION_PAGES;
+        let rest = bytes_max.saturating_sub(fixed + cell_pages * (PAGE_BYTES + 4));
+        let block_pages = rest / Blocks::page_bytes();
+        let lines_max = u32::MAX as usize / 2;
+        if bytes_max < BYTES_MIN || cell_pages.max(block_pages) * LINES >= lines_max {
+            return Err(BudgetError { bytes_max, bytes_min: BYTES_MIN });
+        }
+        Ok(Self {
+            clock: Clock::new(0, window_panes),
+            cells: Pages::new(cell_pages),
+            blocks: Blocks::new(block_pages),
+            hand: 0,
+            draws: seed,
+            misses: 0,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Applies one update. Whether the counts of its key may have changed.
+    pub fn update(&mut self, update: Update) -> bool {
+        self.advance(update.pane);
+        let prepared = Prepared::new(&update, self.cells.len());
+        self.apply(prepared, &update) > 0
+    }
+
+    /// Applies updates in order. Adds to `changed` the index of each whose key may have come to more elements in some window,
+    /// and may have at least `elements_min` in the longest: those that a rule has to look at.
+    ///
+    /// Each update passes three stations, so that its cache lines are under way while others are worked on: its home line is
+    /// asked for; then what that refers to; then it is applied.
+    pub fn update_batch(
+        &mut self,
+        updates: &[Update],
+        elements_min: u32,
+        changed: &mut Vec<usize>,
+    ) {
+        let mut ring = [Prepared::default(); RING];
+        for step in 0..updates.len() + 2 * AHEAD {
+            if let Some(update) = updates.get(step) {
+                let prepared = Prepared::new(update, self.cells.len());
+                prefetch(&self.cells.lines()[prepared.place.home()]);
+                ring[step % RING] = prepared;
+            }
+            if step >= AHEAD && step < updates.len() + AHEAD {
+                self.look(&mut ring[(step - AHEAD) % RING]);
+            }
+            if step < 2 * AHEAD {
+                continue;
+            }
+            let index = step - 2 * AHEAD;
+            let update = &updates[index];
+            self.advance(update.pane);
+            let elements = self.apply(ring[index % RING], update);
+            if elements > 0 && elements >= elements_min {
+                changed.push(index);
+            }
+        }
+    }
+
+    /// Moves event time on to `pane` if that is later, and frees some of what is out of the window.
+    pub fn advance(&mut self, pane: Pane) {
+        if pane <= self.clock.newest() {
+            return;
+        }
+        let panes = usize::try_from(pane - self.clock.newest()).unwrap_or(usize::MAX);
+        self.clock.advance(pane);
+        let pages = self.cells.len();
+        let share = (pages / SWEEP_PANES + 1).saturating_mul(panes).min(pages);
+        for _ in 0..share {
+            self.sweep(self.hand);
+            self.hand = (self.hand + 1) % pages;
+        }
+    }
+
+    /// Distinct elements of a key in the `panes` newest panes; `None` for a key that is not held.
+    #[must_use]
+    pub fn count(&self, key: u64, panes: u32) -> Option<Estimate> {
+        let (line, cell) = self.find(Place::of_key(key, self.cells.len()))?;
+        let oldest = self.clock.oldest(panes);
+        match cells::view(&cell) {
+            View::Free => None,
+            View::Inline => {
+                let oldest = oldest.saturating_add(self.cells.distance(line, self.clock.era()));
+                Some(Estimate::exact(entries::count(&cell[1..], oldest)))
+            }
+            View::Block(block) => {
+                let distance = self.blocks.pages.distance(block.line, self.clock.era());
+                let lines = self.block_lines(&block);
+                let oldest = oldest.saturating_add(distance);
+                Some(if block.class == SKETCH {
+                    Shape::SMALL.estimate(bytemuck::must_cast_slice(lines), oldest).into()
+                } else {
+                    Estimate::exact(entries::count(lines.as_flattened(), oldest))
+                })
+            }
+        }
+    }
+
+    /// The counter of a key by itself; `None` for a key that is not held.
+    #[must_use]
+    pub fn get(&self, key: u64) -> Option<Distinct> {
+        let (line, cell) = self.find(Place::of_key(key, self.cells.len()))?;
+        let distance = self.cells.distance(line, self.clock.era());
+        match cells::view(&cell) {
+            View::Free => None,
+            View::Inline => Some(Distinct::of_entries(self.clock, &cell[1..], distance)),
+            View::Block(block) => {
+                let distance = self.blocks.pages.distance(block.line, self.clock.era());
+                let lines = self.block_lines(&block).as_flattened();
+                Some(match block.class {
+                    SKETCH => {
+                        Distinct::of_bits(self.clock, bytemuck::must_cast_slice(lines), distance)
+                    }
+                    _ => Distinct::of_entries(self.clock, lines, distance),
+                })
+            }
+        }
+    }
+
+    /// Adds everything that `counter` has seen to a key.
+    pub fn merge(&mut self, key: u64, counter: &Distinct) {
+        let Some(newest) = counter.newest() else { return };
+        self.advance(newest);
+        let place = Place::of_key(key, self.cells.len());
+        let distance = counter.clock().era().distance(self.clock.era());
+        match counter.contents() {
+            Contents::Entries(entries) => self.raise_entries(place, entries, distance),
+            Contents::Bits(bits) => self.raise_sketch(place, bits, distance),
+        }
+    }
+
+    /// Adds everything that `other` has seen: equals one table that has seen both streams, but for what was evicted.
+    ///
+    /// # Errors
+    /// The tables differ in size; neither was changed.
+    pub fn merge_table(&mut self, other: &Self) -> Result<(), MergeError> {
+        if self.cells.len() != other.cells.len() {
+            return Err(MergeError { ours: self.cells.len(), theirs: other.cells.len() });
+        }
+        self.advance(other.clock.newest());
+        let lines = other.cells.lines().iter().take(other.cells.len() * LINES);
+        for (line, cells) in lines.map(cells::of_line).enumerate() {
+            cells.iter().for_each(|cell| self.merge_cell(other, line, cell));
+        }
+        Ok(())
+    }
+
+    /// Keys held, those out of the window included until they are swept. Looks at every cell.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        let cells = self.cells.lines().iter().flat_map(cells::of_line);
+        cells.filter(|cell| cells::view(cell) != View::Free).count()
+    }
+
+    /// Evictions, refusals and late updates so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The newest pane of any update.
+    #[must_use]
+    pub const fn newest(&self) -> Pane {
+        self.clock.newest()
+    }
+
+    /// Bytes held, inline and on the heap; never changes.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.cells.memory_bytes() + self.blocks.memory_bytes()
+    }
+
+    fn apply(&mut self, prepared: Prepared, update: &Update) -> u32 {
+        let stamp = self.clock.stamp(update.pane);
+        if stamp == NEVER {
+            self.counters.late += 1;
+            return 0;
+        }
+        let Prepared { place, fingerprint, guess } = prepared;
+        if self.is_at(place, (place.home(), guess)) {
+            return self.raise_at((place.home(), guess), fingerprint, stamp);
+        }
+        self.raise(place, fingerprint, stamp, update.element)
+    }
+
+    fn merge_cell(&mut self, other: &Self, line: usize, cell: &Cell) {
+        let place = Place::of_tag(line, cells::tag(cell));
+        match cells::view(cell) {
+            View::Free => {}
+            View::Inline => {
+                let distance = other.cells.distance(line, self.clock.era());
+                self.raise_entries(place, &cell[1..], distance);
+            }
+            View::Block(block) => {
+                let distance = other.blocks.pages.distance(block.line, self.clock.era());
+                let lines = other.block_lines(&block).as_flattened();
+                match block.class {
+                    SKETCH => self.raise_sketch(place, bytemuck::must_cast_slice(lines), distance),
+                    _ => self.raise_entries(place, lines, distance),
+                }
+            }
+        }
+    }
+
+    fn raise_entries(&mut self, place: Place, entries: &[u32], distance: u8) {
+        let oldest = self.clock.oldest(u32::MAX);
+        for &entry in entries {
+            let stamp = entries::stamp_of(entry).saturating_sub(distance);
+            if stamp >= oldest {
+                self.raise(place, Fingerprint::of_entry(entry), stamp, 0);
+            }
+        }
+    }
+
+    /// Asks for the lines that an update needs besides its home line, without a branch: what they would depend on is not
+    /// foreseeable.
+    fn look(&self, prepared: &mut Prepared) {
+        let (lines, blocks) = (self.cells.lines(), self.blocks.pages.lines());
+        let line = &lines[prepared.place.home()];
+        let (is_found, half) = prepared.place.guess(line);
+        prepared.guess = half;
+        prefetch(&lines[prepared.place.next(is_found)]);
+        prefetch(&blocks[cells::block_line(line, half, prepared.fingerprint)]);
+    }
+
+    fn find(&self, place: Place) -> Option<(usize, Cell)> {
+        let (line, half) = self.locate(place)?;
+        Some((line, cells::of_line(&self.cells.lines()[line])[half]))
+    }
+
+    fn block_lines(&self, block: &Block) -> &[Line] {
+        &self.blocks.pages.lines()[block.line..block.line + blocks::lines(block.class)]
+    }
+}
+
+/// Asks for a line without waiting for it.
+#[inline]
+fn prefetch(line: &Line) {
+    #[cfg(target_arch = "x86_64")]
+    safe_arch::prefetch_t0(line);
+    // Elsewhere the line is read, and the processor goes on as far as it can without it.
+    #[cfg(not(target_arch = "x86_64"))]
+    std::hint::black_box(line[0]);
+}

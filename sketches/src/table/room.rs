@@ -1,0 +1,161 @@
+//! How room is made: what goes when a cell or a block is wanted and none is free.
+
+use super::blocks::{self, Pressure};
+use super::cells::{self, Place, View};
+use super::pages::LINES;
+use super::{ADMITTED, DistinctTable};
+use crate::distinct::stamps::Stamp;
+
+/// A cell: its line, and which half of it.
+pub(super) type At = (usize, usize);
+
+/// Tries to make room for a block before the element is refused.
+const CLAIM_TRIES: usize = 8;
+/// Victims looked at before the least is evicted.
+const SAMPLE: usize = 8;
+/// So many failed moves of cells in a row mean that the table is full, and that moves are seldom worth trying.
+const FULL_AFTER_MISSES: u32 = 256;
+
+impl DistinctTable {
+    /// Claims a block for a cell, and evicts for it what has to go.
+    pub(super) fn claim(&mut self, class: usize, at: At) -> Option<usize> {
+        for _ in 0..CLAIM_TRIES {
+            if let Some(line) = self.blocks.claim(class, owner(at)) {
+                return Some(line);
+            }
+            let draw = self.draw();
+            match self.blocks.pressure(class, draw)? {
+                Pressure::OneOf(page) => {
+                    let stride = (LINES / blocks::lines(class)).div_ceil(SAMPLE);
+                    let owners = self.blocks.owners(page).filter(|&cell| cell != owner(at));
+                    let oldest = self.clock.oldest(u32::MAX);
+                    let skipped = usize::try_from(draw % stride as u64).unwrap_or(0);
+                    let drawn = owners.skip(skipped).step_by(stride);
+                    let least = drawn.min_by_key(|&cell| self.worth(at_of(cell), oldest));
+                    least.into_iter().for_each(|cell| self.evict(at_of(cell)));
+                }
+                Pressure::AllOf(page) => {
+                    let owners: Vec<u32> = self.blocks.owners(page).collect();
+                    for cell in owners.into_iter().filter(|&cell| cell != owner(at)) {
+                        self.evict(at_of(cell));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// A free cell for a new key: one that is out of the window, one whose key can move, or that of the key with the least to
+    /// lose; `None` if all of these have more than the new key, and the draw does not favour it.
+    pub(super) fn make_room(&mut self, place: Place, draw: u64) -> Option<At> {
+        let oldest = self.clock.oldest(u32::MAX);
+        self.enter_cells(place.home());
+        self.enter_cells(place.other());
+        if let Some(at) = self.vacant(place, oldest) {
+            self.release(at);
+            return Some(at);
+        }
+        if self.misses < FULL_AFTER_MISSES || self.draw().is_multiple_of(ADMITTED) {
+            if let Some(at) = self.move_one(place, oldest) {
+                self.misses = 0;
+                return Some(at);
+            }
+            self.misses = self.misses.saturating_add(1);
+        }
+        let candidates = at_of_place(place).map(|at| (self.worth(at, oldest), at));
+        let ((elements, _), least) = candidates.into_iter().min()?;
+        if elements > 1 && !draw.is_multiple_of(ADMITTED) {
+            return None;
+        }
+        self.evict(least);
+        Some(least)
+    }
+
+    /// Empties one of the place's cells by moving its key to the other line where it may stand; if need be, after one of the
+    /// two there has made room in the same way.
+    fn move_one(&mut self, place: Place, oldest: Stamp) -> Option<At> {
+        let candidates = at_of_place(place);
+        let at_once = candidates.into_iter().find(|&at| self.move_away(at, oldest));
+        at_once.or_else(|| {
+            candidates.into_iter().find(|&at| {
+                let way = self.other_cells(at).into_iter().any(|next| self.move_away(next, oldest));
+                way && self.move_away(at, oldest)
+            })
+        })
+    }
+
+    /// Moves a key to the other line where it may stand, if there is room.
+    fn move_away(&mut self, from: At, oldest: Stamp) -> bool {
+        let cells = self.other_cells(from);
+        let Some(to) = cells.into_iter().find(|&at| cells::newest(self.cell(at)) < oldest) else {
+            return false;
+        };
+        self.release(to);
+        let cell = std::mem::replace(self.cell(from), cells::FREE);
+        *self.cell(to) = cell;
+        if let View::Block(block) = cells::view(&cell) {
+            self.blocks.set_owner(block.line, owner(to));
+        }
+        true
+    }
+
+    fn other_cells(&mut self, at: At) -> [At; 2] {
+        let other = Place::of_tag(at.0, cells::tag(self.cell(at))).other();
+        self.enter_cells(other);
+        [(other, 0), (other, 1)]
+    }
+
+    fn vacant(&mut self, place: Place, oldest: Stamp) -> Option<At> {
+        at_of_place(place).into_iter().find(|&at| cells::newest(self.cell(at)) < oldest)
+    }
+
+    fn worth(&self, (line, half): At, oldest: Stamp) -> (u32, Stamp) {
+        // The page may be of an earlier era; its stamps are only compared with each other and the window.
+        let distance = self.cells.distance(line, self.clock.era());
+        let cell = &cells::of_line(&self.cells.lines()[line])[half];
+        let (elements, newest) = cells::worth(cell, oldest.saturating_add(distance));
+        (elements, newest.saturating_sub(distance))
+    }
+
+    /// Drops a key for the sake of another.
+    fn evict(&mut self, at: At) {
+        let (elements, newest) = self.worth(at, self.clock.oldest(u32::MAX));
+        if newest >= self.clock.oldest(u32::MAX) {
+            self.counters.evicted += 1;
+            self.counters.evicted_elements_max = self.counters.evicted_elements_max.max(elements);
+        }
+        self.release(at);
+    }
+
+    /// Frees a cell and its block.
+    pub(super) fn release(&mut self, at: At) {
+        let cell = self.cell(at);
+        let view = cells::view(cell);
+        *cell = cells::FREE;
+        if let View::Block(block) = view {
+            self.blocks.free(block.class, block.line);
+        }
+    }
+
+    /// `SplitMix64` (Steele, Lea & Flood 2014).
+    fn draw(&mut self) -> u64 {
+        self.draws = self.draws.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.draws;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
+
+/// The number of a cell over all lines.
+pub(super) fn owner((line, half): At) -> u32 {
+    u32::try_from(line * 2 + half).unwrap_or(blocks::NOBODY)
+}
+
+const fn at_of(owner: u32) -> At {
+    (owner as usize / 2, owner as usize % 2)
+}
+
+const fn at_of_place(place: Place) -> [At; 4] {
+    [(place.home(), 0), (place.home(), 1), (place.other(), 0), (place.other(), 1)]
+}
