@@ -11,9 +11,11 @@
 //! 5. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
 //! 6. [`count_min`]: how much one given key weighs, never under-estimated.
 //! 7. [`talkers`]: which keys weigh most, with an error for each.
+//! 8. [`encoding`]: each of them as versioned, checksummed bytes, and back, whoever wrote the bytes.
 
 pub mod answered;
 pub mod count_min;
+pub mod encoding;
 pub mod error;
 mod estimator;
 pub mod hash;
