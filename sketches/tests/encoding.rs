@@ -6,6 +6,8 @@
 mod allocation;
 #[path = "encoding/check.rs"]
 mod check;
+#[path = "encoding/corpus.rs"]
+mod corpus;
 #[path = "encoding/golden.rs"]
 mod golden;
 #[path = "encoding/identity.rs"]
