@@ -7,6 +7,8 @@
 //! This is the plain variant. Conservative update is more accurate but cannot be merged. The rows'
 //! positions come from one hash (Kirsch & Mitzenmacher 2006, "Less hashing, same performance").
 
+mod encode;
+
 use std::f64::consts::E;
 
 use crate::error::{MergeError, WidthError};

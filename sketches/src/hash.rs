@@ -53,6 +53,16 @@ impl HashKey {
         self.hasher().hash(&bytes)
     }
 
+    /// Tells whether two tasks share a secret: equal for equal keys, and differing for others but for one pair in 2^32.
+    ///
+    /// It may stand next to the data. It is the hash of a fixed text, cut to half: whoever reads it can test a guess of the
+    /// secret, which is useless against 128 random bits, and learns nothing about any other hash.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "half of the hash is kept back on purpose")]
+    pub fn check(&self) -> u32 {
+        self.hash_bytes(b"sketches: which secret?") as u32
+    }
+
     fn hasher(&self) -> SipHasher13 {
         SipHasher13::new_with_keys(self.k0, self.k1)
     }
@@ -115,6 +125,15 @@ mod tests {
         assert_ne!(HashKey::new(1, 2).hash_u64(7), HashKey::new(2, 1).hash_u64(7));
         let state = KeyedState::new(HashKey::new(1, 2));
         assert_ne!(state.hash_one(7_u64), KeyedState::new(HashKey::new(2, 1)).hash_one(7_u64));
+    }
+
+    #[test]
+    fn checks_differ_between_keys_and_stay_the_same_across_versions() {
+        assert_eq!(HashKey::new(1, 2).check(), HashKey::new(1, 2).check());
+        let checks: std::collections::BTreeSet<u32> =
+            (0..1_000).map(|half| HashKey::new(half, 3).check()).collect();
+        assert_eq!(checks.len(), 1_000);
+        assert_eq!(REFERENCE.check(), 0x618a_b126);
     }
 
     #[test]

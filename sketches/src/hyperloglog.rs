@@ -5,6 +5,8 @@
 //! keeps the highest rank (leading zeros plus one) of the remaining bits. The estimate is Ertl's
 //! improved raw estimator, so neither a bias table nor a switch of ranges is needed.
 
+mod encode;
+
 use crate::error::{MergeError, PrecisionError};
 use crate::estimator;
 

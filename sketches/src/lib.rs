@@ -13,10 +13,12 @@
 //! 7. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
 //! 8. [`count_min`]: how much one given key weighs, never under-estimated.
 //! 9. [`talkers`]: which keys weigh most, with an error for each.
+//! 10. [`encoding`]: each of them as versioned, checksummed bytes, and back, whoever wrote the bytes.
 
 pub mod answered;
 pub mod count_min;
 pub mod distinct;
+pub mod encoding;
 pub mod error;
 mod estimator;
 pub mod hash;

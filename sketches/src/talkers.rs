@@ -10,6 +10,7 @@
 //! associates only in what it guarantees, since each step drops the lightest keys.
 
 mod bucket;
+mod encode;
 
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU64;

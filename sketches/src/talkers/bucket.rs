@@ -76,6 +76,22 @@ impl<K: Copy + Ord> Bucket<K> {
         }
     }
 
+    /// An empty bucket with a floor, to be filled by [`Self::restore`].
+    pub(super) const fn with_floor(floor: u64) -> Self {
+        Self { slots: [None; WAYS], floor }
+    }
+
+    /// Puts a key back behind those that are held, as it was; `None` if no bucket could hold it like that.
+    pub(super) fn restore(&mut self, talker: Talker<K>) -> Option<()> {
+        let Talker { key, weight, error } = talker;
+        let weight = NonZeroU64::new(weight)?;
+        // An error is a floor of the past, and floors only rise; only saturation leaves nothing that is certain.
+        let possible = error <= self.floor && (error < weight.get() || weight == NonZeroU64::MAX);
+        let absent = self.slots().all(|held| held.key != key);
+        let place = self.slots.iter_mut().find(|slot| slot.is_none())?;
+        (possible && absent).then(|| *place = Some(Slot { key, weight, error }))
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot<K>> + '_ {
         self.slots.iter().copied().flatten()
     }

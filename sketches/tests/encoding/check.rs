@@ -1,0 +1,97 @@
+//! What every decoder withstands: shared by the tests and, through its path, by the fuzz target.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use sketches::count_min::CountMin;
+use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
+use sketches::hash::HashKey;
+use sketches::hyperloglog::HyperLogLog;
+use sketches::talkers::Talkers;
+
+/// The secret of all samples.
+pub(crate) const KEY: HashKey = HashKey::new(0x0102_0304_0506_0708, 0x090a_0b0c_0d0e_0f10);
+
+/// Little enough that an input which is all claims costs no time.
+const LIMITS: Limits = Limits { body_bytes_max: 1 << 18, memory_bytes_max: 1 << 18 };
+
+/// Decodes what `input` stands for as every kind. An odd first byte: the rest is a frame as it is. An even one: the next byte
+/// is a kind, the rest a body, and all else is made to fit, so that mutations reach what the checksum guards.
+/// Gives how many kinds accept it.
+pub(crate) fn check_input(input: &[u8]) -> usize {
+    match input {
+        [mode, frame @ ..] if mode % 2 == 1 => check_frame(frame),
+        [_, kind, body @ ..] => check_frame(&seal(*kind, 1, body)),
+        _ => 0,
+    }
+}
+
+/// The frame of version `version` around any body: the layout once more, apart from the code under test.
+pub(crate) fn seal(kind: u8, version: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = b"FSK\x01".to_vec();
+    frame.extend([kind, version]);
+    frame.extend(KEY.check().to_le_bytes());
+    frame.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
+    frame.extend(body);
+    frame.extend(crc32fast::hash(&frame).to_le_bytes());
+    frame
+}
+
+/// Decodes as every kind; whatever is accepted is canonical, and can be asked and merged. Gives how many kinds accept it.
+pub(crate) fn check_frame(frame: &[u8]) -> usize {
+    let results = [
+        accepted::<HyperLogLog>(frame).map(use_hyperloglog),
+        accepted::<CountMin>(frame).map(use_count_min),
+        accepted::<Talkers<u8>>(frame).map(use_talkers),
+        accepted::<Talkers<u32>>(frame).map(use_talkers),
+        accepted::<Talkers<u64>>(frame).map(use_talkers),
+        accepted::<Talkers<u128>>(frame).map(use_talkers),
+        accepted::<Talkers<(u8, u16)>>(frame).map(use_talkers),
+    ];
+    results.iter().flatten().count()
+}
+
+fn accepted<S: Encode>(frame: &[u8]) -> Option<S> {
+    let sketch = decode::<S>(frame, KEY, LIMITS).ok()?;
+    assert_eq!(encode(&sketch, KEY).as_deref(), Ok(frame), "accepted bytes are canonical");
+    Some(sketch)
+}
+
+fn stays_writable<S: Encode + Debug>(sketch: &S) {
+    let frame = encode(sketch, KEY).unwrap_or_default();
+    let again = decode::<S>(&frame, KEY, LIMITS);
+    assert_eq!(again.map(|again| format!("{again:?}")), Ok(format!("{sketch:?}")));
+}
+
+fn use_hyperloglog(mut sketch: HyperLogLog) {
+    assert!(sketch.estimate() >= 0.0);
+    let before = sketch.clone();
+    assert!(sketch.merge(&before).is_ok() && sketch == before);
+    sketch.insert_hash(0);
+    stays_writable(&sketch);
+}
+
+fn use_count_min(mut sketch: CountMin) {
+    for hash in [0, 1, u64::MAX] {
+        assert!(sketch.estimate(hash) <= sketch.total());
+        sketch.add(hash, hash);
+    }
+    assert!(sketch.error_bound() >= 0.0);
+    let before = sketch.clone();
+    assert!(sketch.merge(&before).is_ok());
+    stays_writable(&sketch);
+}
+
+fn use_talkers<K: Copy + Eq + Hash + Ord + EncodeKey + Debug>(mut sketch: Talkers<K>) {
+    let top = sketch.top(usize::MAX);
+    assert!(top.iter().all(|held| held.error <= held.weight));
+    let before = sketch.clone();
+    sketch.merge(&before);
+    if let Some(first) = top.first() {
+        sketch.add(first.key, u64::MAX / 2);
+    }
+    let mut other = Talkers::new(1, sketches::hash::KeyedState::new(KEY));
+    other.merge(&sketch);
+    stays_writable(&sketch);
+    stays_writable(&other);
+}

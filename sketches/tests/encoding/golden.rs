@@ -1,0 +1,81 @@
+//! Frames written by earlier releases: the names in `tests/golden` say kind and version.
+//!
+//! A frame that is here stays here for as long as its version is read. For a new one, start with an empty file: the
+//! failure prints what to put there.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use sketches::count_min::CountMin;
+use sketches::encoding::{Encode, Limits, decode, encode};
+use sketches::talkers::{Talker, Talkers};
+
+use crate::check::KEY;
+use crate::samples;
+
+/// Bytes as lines of hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        line.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+        text.push('\n');
+    }
+    text
+}
+
+/// The sketch of a frame that is kept, written again to the same digits; `sample` makes the same sketch today.
+fn golden<S: Encode>(name: &str, sample: &S) -> S {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let kept = fs::read_to_string(path).unwrap();
+    let digits: String = kept.split_whitespace().collect();
+    let pairs = digits.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+    let frame: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let today = || hex(&encode(sample, KEY).unwrap());
+    let sketch: S = decode(&frame, KEY, Limits::default())
+        .unwrap_or_else(|error| panic!("{name}: {error}; today's frame:\n{}", today()));
+    if frame[5] == S::VERSION {
+        assert_eq!(hex(&encode(&sketch, KEY).unwrap()), kept, "{name} is written otherwise today");
+    }
+    sketch
+}
+
+#[test]
+fn frames_of_version_1_of_hyperloglog_are_read() {
+    for (name, elements) in [
+        ("hyperloglog_v1_empty.hex", 0),
+        ("hyperloglog_v1_sparse.hex", 9),
+        ("hyperloglog_v1_dense.hex", 500),
+    ] {
+        let sample = samples::hyperloglog(6, elements);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
+#[test]
+fn frames_of_version_1_of_count_min_are_read() {
+    for (name, keys) in [
+        ("count_min_v1_empty.hex", 0),
+        ("count_min_v1_sparse.hex", 2),
+        ("count_min_v1_full.hex", 90),
+    ] {
+        let sample: CountMin = samples::count_min(4, keys);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
+/// Which keys a full bucket keeps is no matter of the format, so what is kept is named here.
+#[test]
+fn frames_of_version_1_of_talkers_are_read() {
+    let empty = golden("talkers_v1_empty.hex", &samples::talkers(16, 0));
+    assert_eq!((empty.total(), empty.top(9)), (0, vec![]));
+
+    let few = golden("talkers_v1_few.hex", &samples::talkers(16, 3));
+    let held = |key, weight| Talker { key, weight, error: 0 };
+    assert_eq!(few.total(), 231);
+    assert_eq!(few.top(9), [held((6, 2), 114), held((6, 1), 77), held((17, 0), 40)]);
+
+    let full: Talkers<(u8, u16)> = golden("talkers_v1_full.hex", &samples::talkers(16, 60));
+    assert_eq!((full.total(), full.top(99).len()), (38_690, 16));
+    assert_eq!(full.top(1), [Talker { key: (17, 39), weight: 3_043, error: 1_560 }]);
+}

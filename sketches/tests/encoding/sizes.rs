@@ -1,0 +1,58 @@
+//! How many bytes frames take. `cargo test -p sketches --test encoding sizes -- --nocapture` prints them.
+
+use sketches::encoding::{Encode, encode};
+use sketches::hash::KeyedState;
+use sketches::talkers::Talkers;
+
+use crate::check::KEY;
+use crate::samples;
+
+#[expect(clippy::print_stdout, reason = "the numbers that documents quote")]
+fn frame_bytes<S: Encode>(sketch: &S, what: &str, memory_bytes: usize) -> usize {
+    let bytes = encode(sketch, KEY).unwrap().len();
+    println!("{what:46} {bytes:7} bytes, {memory_bytes:7} in memory");
+    bytes
+}
+
+#[test]
+fn a_hyperloglog_takes_three_bytes_per_element_until_it_is_dense() {
+    for precision in [10, 12, 14] {
+        for elements in [0, 1, 10, 100, 1_000, 100_000] {
+            let sketch = samples::hyperloglog(precision, elements);
+            let what = format!("HyperLogLog 2^{precision}, {elements} elements");
+            let bytes = frame_bytes(&sketch, &what, sketch.memory_bytes());
+            assert!(bytes <= 20 + usize::try_from(3 * elements).unwrap(), "{what}");
+            assert!(bytes <= 20 + (1 << precision), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_count_min_takes_a_few_bytes_per_counter_that_is_used() {
+    for keys in [0, 1, 10, 100, 1_000, 100_000] {
+        let sketch = samples::count_min(14, keys);
+        let what = format!("CountMin 4 x 2^14, {keys} keys");
+        let bytes = frame_bytes(&sketch, &what, sketch.memory_bytes());
+        // A counter below 2^14, and a run before it.
+        assert!(bytes <= 23 + 4 * 6 * usize::try_from(keys).unwrap(), "{what}");
+        assert!(bytes <= 23 + 4 * (1 << 14) * 3, "{what}");
+    }
+}
+
+#[test]
+fn talkers_take_their_keys_and_a_few_bytes_for_each_that_is_held() {
+    for keys in [0, 1, 10, 100, 1_000, 50_000_u16] {
+        let services = samples::talkers(4_096, keys);
+        let what = format!("Talkers<(u8, u16)> of 4,096, {keys} keys");
+        let bytes = frame_bytes(&services, &what, services.memory_bytes());
+        // A bucket's fields, the key, and its weight and error, which stay below 2^21 here.
+        let held = 4_096.min(usize::from(keys));
+        assert!(bytes <= 27 + held * (5 + 3 + 6), "{what}");
+
+        let mut hosts = Talkers::new(4_096, KeyedState::new(KEY));
+        (0..keys).for_each(|key| hosts.add(u128::from(key) << 64, 40 + u64::from(key)));
+        let what = format!("Talkers<u128> of 4,096, {keys} keys");
+        let bytes = frame_bytes(&hosts, &what, hosts.memory_bytes());
+        assert!(bytes <= 27 + held * (5 + 16 + 6), "{what}");
+    }
+}
