@@ -9,6 +9,7 @@
 //! structure serves all windows, and a repeated row changes nothing. Volumes are sums and rely on each batch being
 //! applied once.
 
+mod admission;
 mod blindness;
 mod config;
 mod entity;
@@ -20,6 +21,7 @@ mod volume;
 use sketches::hash::HashKey;
 use sketches::pane::{Pane, PaneRange};
 
+use admission::Admission;
 pub use blindness::Blind;
 pub use config::{Config, NetworkConfig};
 pub use entity::{Breadth, Entity, Samples, Scope, elements_max};
@@ -42,6 +44,7 @@ pub struct Window {
     /// Interfaces with lost records.
     pub blind: Blind,
     entities: Table<Scope, Entity>,
+    admission: Admission,
     recent: Recent,
     /// Who may ever have sent a ping.
     pingers: recent::Pingers,
@@ -53,6 +56,8 @@ pub struct Window {
 
 /// Elements from which on an entity keeps samples of its targets as evidence.
 const SAMPLED_ELEMENTS: usize = 4;
+/// Of the state's memory, the part (one in so many) for sources that have been seen once.
+const ADMISSION_SHARE: usize = 8;
 
 impl Window {
     /// `horizon_s` is the longest window of any rule; `upload_window_s` and `gate_bytes` are for [`Volumes`]. `None`
@@ -65,10 +70,12 @@ impl Window {
         (upload_window_s, gate_bytes): (u32, u64),
     ) -> Option<Self> {
         let upload_panes = upload_window_s / config.pane_s.max(1);
+        let admission_bytes = config.state_bytes_max / ADMISSION_SHARE;
         Some(Self {
             volumes: Volumes::new(key, upload_panes, gate_bytes)?,
             blind: Blind::new(key),
-            entities: Table::new(key, config.state_bytes_max),
+            entities: Table::new(key, config.state_bytes_max - admission_bytes),
+            admission: Admission::new(key, admission_bytes, horizon_s / config.pane_s.max(1)),
             recent: Recent::new(),
             horizon_panes: horizon_s / config.pane_s.max(1),
             pingers: recent::Pingers::new(),
@@ -143,8 +150,17 @@ impl Window {
         if is_settled && self.recent.repeats(key, row.marks) {
             return [None; 3];
         }
-        let change = Change { key, row, is_blind: self.blind.covers(key.interface, key.pane) };
         let source = key.initiator;
+        let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
+        let both = self.key.hash_pair(key.target.bits(), tag);
+        let whole = Scope::Source { source };
+        if self.entities.is_full()
+            && self.entities.get(&whole).is_none()
+            && !self.admission.admits(source, both, key.pane)
+        {
+            return [None; 3];
+        }
+        let change = Change { key, row, is_blind: self.blind.covers(key.interface, key.pane) };
         let host = self.key.hash_u128(key.target.bits());
         let service = Scope::Service { source, protocol: key.protocol, port: key.port };
         let pair = Scope::Pair { source, target: key.target };
@@ -162,11 +178,8 @@ impl Window {
             self.acquit_ping(source, key.target, key.pane);
         }
         self.acquit_ping(key.target, source, key.pane);
-        let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
         let port = self.key.hash_u64(tag);
         self.entities.update(pair, |entity| change.apply(entity, port));
-        let both = self.key.hash_pair(key.target.bits(), tag);
-        let whole = Scope::Source { source };
         let bucket_panes = self.rejection_bucket_panes();
         self.entities.update(whole, |entity| {
             change.apply(entity, both);
@@ -280,10 +293,16 @@ impl Window {
         self.entities.evictions() + self.volumes.evictions()
     }
 
+    /// Rows of sources that were seen once while memory was full, and are not remembered.
+    #[must_use]
+    pub const fn kept_out(&self) -> u64 {
+        self.admission.kept_out()
+    }
+
     /// Bytes in use, by the parts' own account.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.entities.memory_bytes() + self.volumes.memory_bytes()
+        self.entities.memory_bytes() + self.admission.memory_bytes() + self.volumes.memory_bytes()
     }
 
     /// Unix seconds of the beginning of a pane.

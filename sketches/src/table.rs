@@ -206,6 +206,17 @@ impl DistinctTable {
         }
     }
 
+    /// An upper bound of the elements of a key in the longest window, without reading a block; 0 for a key that is not held.
+    #[must_use]
+    pub fn elements_max(&self, key: u64) -> u32 {
+        let Some((line, cell)) = self.find(Place::of_key(key, self.cells.len())) else { return 0 };
+        let distance = self.cells.distance(line, self.clock.era());
+        match cells::view(&cell) {
+            View::Block(block) if block.class == SKETCH => u32::MAX,
+            _ => cells::worth(&cell, self.clock.oldest(u32::MAX).saturating_add(distance)).0,
+        }
+    }
+
     /// The counter of a key by itself; `None` for a key that is not held.
     #[must_use]
     pub fn get(&self, key: u64) -> Option<Distinct> {

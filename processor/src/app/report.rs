@@ -32,6 +32,7 @@ pub(super) struct Report<'r> {
     behind_rows: u64,
     implausible_rows: u64,
     evicted_entities: u64,
+    kept_out_rows: u64,
     suppressed_findings: u64,
     /// All findings; `findings` holds the first of them.
     findings_opened: u64,
@@ -113,6 +114,7 @@ impl<'r> Report<'r> {
             behind_rows: window.behind(),
             implausible_rows: detector.implausible(),
             evicted_entities: window.evictions(),
+            kept_out_rows: window.kept_out(),
             suppressed_findings: detector.findings().suppressed(),
             findings_opened: detector.findings().opened(),
             entities: window.entities(),
@@ -182,6 +184,10 @@ impl<'r> Report<'r> {
             ("rows later than every window, dropped", self.late_rows),
             ("rows far ahead of all others in time, kept from the rules", self.implausible_rows),
             ("entities evicted to keep the memory bound", self.evicted_entities),
+            (
+                "rows of sources seen once, kept out while memory was full: a flood?",
+                self.kept_out_rows,
+            ),
             ("times rules.limits kept a finding from being opened", self.suppressed_findings),
         ];
         if self.records + self.no_data_records + self.skipped_data_records + self.refused_lines == 0

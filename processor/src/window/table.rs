@@ -109,6 +109,13 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
         self.entries.capacity() * Self::SLOT_BYTES + self.heap_bytes
     }
 
+    /// Whether a new key would put out another, or nearly so.
+    #[must_use]
+    pub(super) fn is_full(&self) -> bool {
+        let has_no_slot = self.entries.len() == self.entries.capacity() && !self.can_grow();
+        has_no_slot || self.memory_bytes() >= self.bytes_max - self.bytes_max / 32
+    }
+
     /// Entries that were dropped to keep the budget.
     #[must_use]
     pub(super) const fn evictions(&self) -> u64 {
@@ -119,13 +126,19 @@ impl<K: Hash + Eq + Copy, V: Value + Default> Table<K, V> {
 
     /// Gets a slot for a new key: the map grows if the budget allows, else something is evicted.
     fn make_room(&mut self, key: &K) {
-        let step = (self.entries.len() / 4).max(GROWTH_MIN);
-        let is_affordable = self.memory_bytes() + step * Self::SLOT_BYTES <= self.bytes_max;
-        if is_affordable || self.entries.is_empty() {
-            self.entries.reserve_exact(step);
+        if self.can_grow() || self.entries.is_empty() {
+            self.entries.reserve_exact(self.growth());
         } else {
             self.evict(key);
         }
+    }
+
+    fn growth(&self) -> usize {
+        (self.entries.len() / 4).max(GROWTH_MIN)
+    }
+
+    fn can_grow(&self) -> bool {
+        self.memory_bytes() + self.growth() * Self::SLOT_BYTES <= self.bytes_max
     }
 
     fn evict(&mut self, kept: &K) {
