@@ -10,9 +10,9 @@ pub struct PrecisionError {
     pub precision: u8,
 }
 
-/// A count-min width outside `2^4..=2^24`.
+/// A count-min width outside `2^4..=2^16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("width_log2 {width_log2} is outside 4..=24")]
+#[error("width_log2 {width_log2} is outside 4..=16")]
 pub struct WidthError {
     /// The base-2 logarithm of the width that was asked for.
     pub width_log2: u8,
