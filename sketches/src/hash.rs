@@ -59,21 +59,16 @@ impl HashKey {
     /// which a hasher for any length pays for on each of these short inputs.
     #[inline]
     fn hash_words<const WORDS: usize>(&self, words: [u64; WORDS]) -> u64 {
-        let mut v = [
+        let start = [
             self.k0 ^ 0x736f_6d65_7073_6575,
             self.k1 ^ 0x646f_7261_6e64_6f6d,
             self.k0 ^ 0x6c79_6765_6e65_7261,
             self.k1 ^ 0x7465_6462_7974_6573,
         ];
         let length_bytes = (WORDS as u64 * 8) << 56;
-        for word in words.into_iter().chain([length_bytes]) {
-            v[3] ^= word;
-            v = sip_round(v);
-            v[0] ^= word;
-        }
-        v[2] ^= 0xff;
-        v = sip_round(sip_round(sip_round(v)));
-        v[0] ^ v[1] ^ v[2] ^ v[3]
+        let [a, b, c, d] = absorb(words.into_iter().fold(start, absorb), length_bytes);
+        let [a, b, c, d] = sip_round(sip_round(sip_round([a, b, c ^ 0xff, d])));
+        a ^ b ^ c ^ d
     }
 
     fn hasher(&self) -> SipHasher13 {
@@ -112,6 +107,13 @@ impl BuildHasher for KeyedState {
 #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
 const fn halves(v: u128) -> [u64; 2] {
     [v as u64, (v >> 64) as u64]
+}
+
+/// One word, under the single round of SipHash-1-3.
+#[inline]
+const fn absorb([a, b, c, d]: [u64; 4], word: u64) -> [u64; 4] {
+    let [a, b, c, d] = sip_round([a, b, c, d ^ word]);
+    [a ^ word, b, c, d]
 }
 
 /// One `SipRound` (section 2 of the paper).
