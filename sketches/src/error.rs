@@ -27,3 +27,27 @@ pub struct MergeError {
     /// Size of the sketch merged from.
     pub theirs: usize,
 }
+
+/// A relative error of quantiles outside `0.001..=0.5`.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error("relative_error {relative_error} is outside 0.001..=0.5")]
+pub struct RelativeErrorError {
+    /// The relative error that was asked for.
+    pub relative_error: f64,
+}
+
+/// Two sketches of quantiles cannot be merged; neither was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum QuantilesMergeError {
+    /// Their bins are not the same.
+    #[error("relative errors differ: {ours} and {theirs}")]
+    RelativeErrorsDiffer {
+        /// Relative error of the sketch merged into.
+        ours: f64,
+        /// Relative error of the sketch merged from.
+        theirs: f64,
+    },
+    /// Together they have counted more than 2^64 - 1 values.
+    #[error("more than 2^64 - 1 values")]
+    TooMany,
+}

@@ -11,6 +11,7 @@
 //! 5. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
 //! 6. [`count_min`]: how much one given key weighs, never under-estimated.
 //! 7. [`talkers`]: which keys weigh most, with an error for each.
+//! 8. [`quantiles`]: what value a share of the stream does not exceed, within a relative error.
 
 pub mod answered;
 pub mod count_min;
@@ -19,4 +20,5 @@ mod estimator;
 pub mod hash;
 pub mod hyperloglog;
 pub mod pane;
+pub mod quantiles;
 pub mod talkers;

@@ -122,10 +122,12 @@ impl<K: Copy + Default + Eq + Hash + Ord> Talkers<K> {
     pub fn merge(&mut self, other: &Self) {
         self.total = self.total.saturating_add(other.total);
         let (ours, theirs) = (self.buckets.count(), other.buckets.count());
+        let (mut slots, mut all) = (Vec::new(), Vec::new());
         if self.state == other.state && ours == theirs {
             for bucket in 0..ours {
-                let slots: Vec<Slot<K>> = other.buckets.slots(bucket).collect();
-                self.buckets.merge(bucket, &slots, other.buckets.floor(bucket));
+                slots.clear();
+                slots.extend(other.buckets.slots(bucket));
+                self.buckets.merge(bucket, &slots, other.buckets.floor(bucket), &mut all);
             }
             return;
         }
@@ -136,7 +138,7 @@ impl<K: Copy + Default + Eq + Hash + Ord> Talkers<K> {
             regrouped[self.bucket_of(hash)].push(Slot { tag: tag(hash), ..slot });
         }
         for (bucket, slots) in regrouped.iter().enumerate() {
-            self.buckets.merge(bucket, slots, floor);
+            self.buckets.merge(bucket, slots, floor, &mut all);
         }
     }
 

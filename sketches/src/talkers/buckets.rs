@@ -108,23 +108,35 @@ impl<K: Copy + Default + Ord> Buckets<K> {
         self.keys[bucket].floor
     }
 
-    /// Adds the keys of another bucket; `floor` bounds every key that is not among them.
-    pub(super) fn merge(&mut self, bucket: usize, theirs: &[Slot<K>], floor: u64) {
+    /// Adds the keys of another bucket; `floor` bounds every key that is not among them. `all` is
+    /// room to work in, which the merges of many buckets share.
+    pub(super) fn merge(
+        &mut self,
+        bucket: usize,
+        theirs: &[Slot<K>],
+        floor: u64,
+        all: &mut Vec<Slot<K>>,
+    ) {
         let our_floor = self.floor(bucket);
-        let ours: Vec<Slot<K>> = self.slots(bucket).collect();
-        let mut all: Vec<Slot<K>> = Vec::with_capacity(ours.len() + theirs.len());
-        for slot in &ours {
-            let other = theirs.iter().find(|other| other.key == slot.key);
-            let (weight, error) = other.map_or((floor, floor), |other| (other.weight, other.error));
-            all.push(slot.plus(weight, error));
+        all.clear();
+        all.extend(self.slots(bucket));
+        let held = all.len();
+        for &slot in theirs {
+            match all[..held].iter().position(|ours| ours.key == slot.key) {
+                Some(place) => all[place] = all[place].plus(slot.weight, slot.error),
+                None => all.push(slot.plus(our_floor, our_floor)),
+            }
         }
-        let new = theirs.iter().filter(|slot| !ours.iter().any(|held| held.key == slot.key));
-        all.extend(new.map(|slot| slot.plus(our_floor, our_floor)));
+        for slot in &mut all[..held] {
+            if !theirs.iter().any(|other| other.key == slot.key) {
+                *slot = slot.plus(floor, floor);
+            }
+        }
         // Heaviest first; the key breaks ties, so that merging commutes.
         all.sort_unstable_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.key.cmp(&b.key)));
         let dropped = all.get(WAYS).map_or(0, |slot| slot.weight);
         all.truncate(WAYS);
-        self.fill(bucket, &all, our_floor.saturating_add(floor).max(dropped));
+        self.fill(bucket, all, our_floor.saturating_add(floor).max(dropped));
     }
 
     /// Replaces what a bucket holds by at most seven slots.
@@ -142,17 +154,18 @@ impl<K: Copy + Default + Ord> Buckets<K> {
     }
 }
 
-/// The first way of the least weight, and that weight.
+/// The first way of the least weight, and that weight: a tournament, whose rounds are shorter than a
+/// chain of six comparisons that wait for each other.
 #[inline]
 fn lightest(weights: &[u64; WAYS]) -> (usize, u64) {
-    let mut least = (0, weights[0]);
-    for (way, &weight) in weights.iter().enumerate().skip(1) {
-        least = if weight < least.1 { (way, weight) } else { least };
-    }
-    least
+    let lighter = |a: (usize, u64), b: (usize, u64)| if b.1 < a.1 { b } else { a };
+    let at = |way: usize| (way, weights[way]);
+    let (first, second) = (lighter(at(0), at(1)), lighter(at(2), at(3)));
+    let (third, fourth) = (lighter(at(4), at(5)), at(6));
+    lighter(lighter(first, second), lighter(third, fourth))
 }
 
-impl<K> Slot<K> {
+impl<K: Copy> Slot<K> {
     fn plus(self, weight: u64, error: u64) -> Self {
         let (weight, error) =
             (self.weight.saturating_add(weight), self.error.saturating_add(error));
@@ -185,7 +198,8 @@ mod tests {
 
     fn merged(ours: &Buckets<u8>, theirs: &Buckets<u8>) -> Buckets<u8> {
         let mut result = ours.clone();
-        result.merge(0, &theirs.slots(0).collect::<Vec<_>>(), theirs.floor(0));
+        let slots: Vec<Slot<u8>> = theirs.slots(0).collect();
+        result.merge(0, &slots, theirs.floor(0), &mut Vec::new());
         result
     }
 
