@@ -21,10 +21,12 @@ use tags::tag;
 /// The heaviest keys of a weighted stream.
 ///
 /// Memory is allocated once: `capacity` rounded up to whole buckets of seven, a bucket of 8-byte keys
-/// being 184 bytes and one of 16-byte keys 248, so 27 and 36 bytes per key. In 1 MB, the heaviest
-/// thousand of a million keys of a Zipf 1 stream are found but for one, each within 0.2 %
-/// (`cargo test -p sketches --test talkers_bounds`). An update costs a hash of the key and two cache
-/// lines (`cargo bench -p flowscout-benches --bench weights`).
+/// being 184 bytes and one of 16-byte keys 248, so 27 and 36 bytes per key. In 1 MiB, of a million
+/// weights of a million keys under Zipf 1, at least 998 of the thousand heaviest keys stand among the
+/// first thousand, and their weights are on average less than 0.02 % too high
+/// (`cargo test -p sketches --test talkers_bounds`). An update costs a hash of the key and mostly two
+/// cache lines, an update with the hash at hand half of that
+/// (`cargo bench -p flowscout-benches --bench weights`).
 ///
 /// ```
 /// use sketches::hash::{HashKey, KeyedState};
@@ -77,8 +79,8 @@ impl<K: Copy + Default + Eq + Hash + Ord> Talkers<K> {
         self.add_hashed(self.state.hash_one(key), key, weight);
     }
 
-    /// Adds `weight` to `key`, whose hash the caller has already: the one that the hash state given
-    /// to [`Talkers::new`] gives for `key`. Under another hash the bounds do not hold.
+    /// Adds `weight` to `key`, whose hash the caller has already: `hash_one` of the key under the
+    /// hash state that [`Talkers::new`] was given. Under another hash the bounds do not hold.
     #[inline]
     pub fn add_hashed(&mut self, hash: u64, key: K, weight: u64) {
         debug_assert_eq!(hash, self.state.hash_one(key), "not the hash of the key");

@@ -25,7 +25,7 @@ use sketches::hash::KeyedState;
 use sketches::talkers::Talkers;
 
 use ours::{Batched, Prehashed, Small};
-use peers::{CountMinSketch, CountMinSketch64, Exact, FilteredSpaceSaving, FrequentItemsSketch};
+use peers::{CountMinSketch, CountMinSketch64, Exact, FrequentItemsSketch};
 use summary::Summary;
 
 fn main() {
@@ -69,7 +69,6 @@ fn fill<S: Summary>(bencher: Bencher) {
     Batched,
     Prehashed,
     Small,
-    FilteredSpaceSaving<u64>,
     FrequentItemsSketch<u64>,
     Exact,
 ])]

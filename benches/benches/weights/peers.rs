@@ -4,7 +4,6 @@ pub(crate) use count_min_sketch::CountMinSketch64;
 pub(crate) use datasketches::countmin::CountMinSketch;
 pub(crate) use datasketches::frequencies::FrequentItemsSketch;
 pub(crate) use heavykeeper::TopK;
-pub(crate) use topk::FilteredSpaceSaving;
 
 use datasketches::frequencies::ErrorType;
 use flowscout_benches::traffic::KEY;
@@ -38,33 +37,6 @@ impl Summary for Exact {
         let mut sums: Vec<(u64, u64)> = self.0.iter().map(|(&k, &weight)| (k, weight)).collect();
         sums.sort_unstable_by_key(|&(key, weight)| (std::cmp::Reverse(weight), key));
         Answers::Top(sums.into_iter().take(TOP).collect())
-    }
-}
-
-/// Counters of the filtered `SpaceSaving`.
-const FILTERED: usize = 10_000;
-
-impl Summary for FilteredSpaceSaving<u64> {
-    const NAME: &'static str = "topk 0.7";
-    const PROMISE: Promise = UPPER;
-
-    fn new() -> Self {
-        Self::new(FILTERED)
-    }
-
-    fn add_all(&mut self, stream: &[(u64, u64)]) {
-        stream.iter().for_each(|&(key, weight)| self.insert(key, weight));
-    }
-
-    /// For each counter: key, count, error and hash in a map, two positions in a heap, an index with
-    /// a byte of tag, and six counters of the filter.
-    fn bytes(&self) -> usize {
-        FILTERED * (32 + 16 + 48) + (FILTERED * 8 / 7).next_power_of_two() * 9
-    }
-
-    fn answers(&self) -> Answers<'_> {
-        let sorted = self.clone().into_sorted_vec().into_iter().take(TOP);
-        Answers::Top(sorted.map(|(key, counter)| (key, counter.estimated_count())).collect())
     }
 }
 

@@ -9,9 +9,7 @@ use sketches::talkers::Talkers;
 
 use super::distribution::{error_max, histogram, quantiles, sorted};
 use super::ours::{Batched, Prehashed, Small};
-use super::peers::{
-    CountMinSketch, CountMinSketch64, Exact, FilteredSpaceSaving, FrequentItemsSketch, TopK,
-};
+use super::peers::{CountMinSketch, CountMinSketch64, Exact, FrequentItemsSketch, TopK};
 use super::summary::Summary;
 use super::{UPDATES, filled};
 
@@ -39,7 +37,6 @@ pub(crate) fn print() {
         summary::<Batched>(),
         summary::<Prehashed>(),
         summary::<Small>(),
-        summary::<FilteredSpaceSaving<u64>>(),
         summary::<FrequentItemsSketch<u64>>(),
         summary::<TopK<u64>>(),
         summary::<Exact>(),
@@ -61,13 +58,13 @@ fn summary<S: Summary>() -> Row {
     quality.check(S::NAME, &S::PROMISE);
     let recall = quality.recall.map_or("-".to_owned(), |recall| format!("{recall:.3}"));
     let (error, below) = (quality.error, quality.underestimated * 100.0);
-    let rest = format!("{:>10} {recall:>12} {error:>12.6} {below:>10.1} %", summary.bytes());
+    let rest = format!("{:>10} {recall:>12} {error:>12.1e} {below:>10.1} %", summary.bytes());
     Row { name: S::NAME, fill: || drop(black_box(filled::<S>())), update_ns: vec![update_ns], rest }
 }
 
 fn distributions() -> Vec<Row> {
     let (ours, peer) = (quantiles(), histogram());
-    let rest = |bytes: usize, error: f64| format!("{bytes:>10} {error:>12.6}");
+    let rest = |bytes: usize, error: f64| format!("{bytes:>10} {error:>12.1e}");
     vec![
         Row {
             name: "Quantiles, 1 %",

@@ -16,8 +16,9 @@ use crate::error::WidthError;
 ///
 /// Memory is that of the plain sketch. No estimate is below the truth or above that of a plain sketch
 /// of the same width, so the bound is the same; on skewed streams the error of heavy keys is smaller
-/// by an order of magnitude. An update reads all four counters before it writes them, and takes some
-/// 1.3 times as long (`cargo bench -p flowscout-benches --bench weights`).
+/// by more than an order of magnitude (`cargo test -p sketches --test count_min_bounds`). An update
+/// reads all four counters before it writes them, and takes some 1.6 times as long
+/// (`cargo bench -p flowscout-benches --bench weights`).
 ///
 /// ```
 /// use sketches::count_min::ConservativeCountMin;
