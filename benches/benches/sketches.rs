@@ -1,21 +1,17 @@
-//! The sketches one by one, each beside an exact counter or the `hyperloglog` crate.
+//! The distinct counters one by one, each beside an exact counter or the `hyperloglog` crate.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use flowscout_benches::traffic::KEY;
-use flowscout_benches::zipf::weighted_keys;
 use indexmap::IndexMap;
 use sketches::answered::OpenedAnswered;
-use sketches::count_min::CountMin;
 use sketches::hash::KeyedState;
 use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::PaneRange;
-use sketches::talkers::Talkers;
 
 fn main() {
     divan::main();
@@ -161,86 +157,4 @@ fn distinct_merge(bencher: Bencher, elements: u32) {
         merged.merge(&theirs);
         merged
     });
-}
-
-const KEYS: u32 = 1_000_000;
-const UPDATES: usize = 1_000_000;
-
-/// Weighted draws from a million keys, as bytes of talkers.
-static STREAM: LazyLock<Vec<(u64, u64)>> = LazyLock::new(|| weighted_keys(KEYS, UPDATES, 1));
-
-static EXACT: LazyLock<IndexMap<u64, u64, KeyedState>> = LazyLock::new(exact);
-
-fn exact() -> IndexMap<u64, u64, KeyedState> {
-    let mut sums = IndexMap::with_hasher(KeyedState::new(KEY));
-    STREAM.iter().for_each(|&(key, weight)| *sums.entry(key).or_insert(0) += weight);
-    sums
-}
-
-/// The heaviest keys, heaviest first.
-fn heaviest(count: usize) -> Vec<(u64, u64)> {
-    let mut sums: Vec<(u64, u64)> = EXACT.iter().map(|(&key, &weight)| (key, weight)).collect();
-    sums.sort_unstable_by_key(|&(key, weight)| (std::cmp::Reverse(weight), key));
-    sums.truncate(count);
-    sums
-}
-
-/// Weights per key over a Zipf stream.
-mod weights {
-    use super::{
-        BTreeMap, Bencher, CountMin, EXACT, ItemsCount, KEY, KeyedState, STREAM, Talkers, UPDATES,
-        exact, heaviest,
-    };
-
-    /// As the pipeline has them: 4,096 talkers.
-    #[divan::bench(sample_count = 20)]
-    fn talkers(bencher: Bencher) {
-        let fill = || {
-            let mut talkers = Talkers::new(4_096, KeyedState::new(KEY));
-            STREAM.iter().for_each(|&(key, weight)| talkers.add(key, weight));
-            talkers
-        };
-        let filled = fill();
-        assert_eq!(filled.total(), EXACT.values().sum::<u64>());
-        let top: Vec<u64> = filled.top(200).iter().map(|talker| talker.key).collect();
-        let found = heaviest(100).iter().filter(|(key, _)| top.contains(key)).count();
-        assert_eq!(found, 100, "the true top hundred stand among the first two hundred");
-        bencher.counter(ItemsCount::new(UPDATES)).bench(fill);
-    }
-
-    /// As the pipeline has it: 2^14 counters in each of 4 rows; the hash of the key is part of the update.
-    #[divan::bench(sample_count = 20)]
-    fn count_min(bencher: Bencher) {
-        let fill = || {
-            let mut sketch = CountMin::new(14).unwrap();
-            STREAM.iter().for_each(|&(key, weight)| sketch.add(KEY.hash_u64(key), weight));
-            sketch
-        };
-        let filled = fill();
-        for (key, weight) in heaviest(1_000) {
-            let estimate = filled.estimate(KEY.hash_u64(key));
-            assert!(estimate >= weight && (estimate - weight) as f64 <= filled.error_bound());
-        }
-        bencher.counter(ItemsCount::new(UPDATES)).bench(fill);
-    }
-
-    /// Exact sums under the same keyed hash, in memory that grows with the keys.
-    #[divan::bench(sample_count = 20)]
-    fn peer_index_map(bencher: Bencher) {
-        bencher.counter(ItemsCount::new(UPDATES)).bench(|| {
-            let sums = exact();
-            assert_eq!(sums.len(), EXACT.len());
-            sums
-        });
-    }
-
-    #[divan::bench(sample_count = 20)]
-    fn peer_btree_map(bencher: Bencher) {
-        bencher.counter(ItemsCount::new(UPDATES)).bench(|| {
-            let mut sums = BTreeMap::new();
-            STREAM.iter().for_each(|&(key, weight)| *sums.entry(key).or_insert(0) += weight);
-            assert_eq!(sums.len(), EXACT.len());
-            sums
-        });
-    }
 }

@@ -4,25 +4,25 @@
 //! applications", Theorem 1: an estimate is never below the true weight, and it exceeds it by more
 //! than e / width * total with probability at most e^-4, for each query, at depth 4.
 //!
-//! This is the plain variant. Conservative update is more accurate but cannot be merged. The rows'
-//! positions come from one hash (Kirsch & Mitzenmacher 2006, "Less hashing, same performance").
+//! [`CountMin`] is the plain variant, which can be merged; [`ConservativeCountMin`] is more accurate
+//! and cannot be.
 
+mod conservative;
 mod encode;
-
-use std::f64::consts::E;
+mod rows;
 
 use crate::error::{MergeError, WidthError};
-
-/// Rows: a bound fails for at most e^-4 = 1.8 % of the queries.
-const DEPTH: usize = 4;
+pub use conservative::ConservativeCountMin;
+use rows::Rows;
 
 /// Weights by key hash; plain, so it can be merged.
+///
+/// Memory is 32 bytes times the width, allocated once: 512 KiB at 2^14, 2 MiB at 2^16. An update
+/// writes one counter in each of four rows, so its cost is that of four independent memory accesses
+/// (`cargo bench -p flowscout-benches --bench weights`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountMin {
-    /// Width less one; the width is a power of two.
-    mask: u64,
-    /// The rows one after another.
-    counters: Vec<u64>,
+    rows: Rows,
     total: u64,
 }
 
@@ -30,30 +30,23 @@ impl CountMin {
     /// An empty sketch with four rows of `2^width_log2` counters of 8 bytes.
     ///
     /// # Errors
-    /// The width is outside `2^4..=2^24`.
+    /// The width is outside `2^4..=2^16`.
     pub fn new(width_log2: u8) -> Result<Self, WidthError> {
-        if (4..=24).contains(&width_log2) {
-            let width = 1 << width_log2;
-            Ok(Self { mask: (1 << width_log2) - 1, counters: vec![0; DEPTH * width], total: 0 })
-        } else {
-            Err(WidthError { width_log2 })
-        }
+        Ok(Self { rows: Rows::new(width_log2)?, total: 0 })
     }
 
     /// Adds `weight` to the key whose keyed hash is `hash`; counters saturate.
+    #[inline]
     pub fn add(&mut self, hash: u64, weight: u64) {
-        for position in self.positions(hash) {
-            let counter = &mut self.counters[position];
-            *counter = counter.saturating_add(weight);
-        }
+        self.rows.update(hash, |counter| counter.saturating_add(weight));
         self.total = self.total.saturating_add(weight);
     }
 
     /// The weight of a key, never less than the true one.
     #[must_use]
+    #[inline]
     pub fn estimate(&self, hash: u64) -> u64 {
-        let counters = self.positions(hash).map(|position| self.counters[position]);
-        counters.into_iter().fold(u64::MAX, u64::min)
+        self.rows.least(hash)
     }
 
     /// Adds everything that `other` has counted; equals counting both streams in one sketch.
@@ -63,19 +56,18 @@ impl CountMin {
     /// # Errors
     /// The widths differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
-        if self.mask != other.mask {
-            return Err(MergeError { ours: self.width(), theirs: other.width() });
+        let (ours, theirs) = (self.rows.width(), other.rows.width());
+        if ours != theirs {
+            return Err(MergeError { ours, theirs });
         }
-        for (ours, theirs) in self.counters.iter_mut().zip(&other.counters) {
-            *ours = ours.saturating_add(*theirs);
-        }
+        self.rows.add(&other.rows);
         self.total = self.total.saturating_add(other.total);
         Ok(())
     }
 
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
-        self.counters.fill(0);
+        self.rows.clear();
         self.total = 0;
     }
 
@@ -88,26 +80,13 @@ impl CountMin {
     /// Bytes held, inline and on the heap.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.counters.capacity() * size_of::<u64>()
+        size_of::<Self>() + self.rows.heap_bytes()
     }
 
     /// How far an estimate exceeds the true weight at most, e / width * total, with probability at
     /// least 1 - e^-4 for each query.
     #[must_use]
     pub fn error_bound(&self) -> f64 {
-        E / self.width() as f64 * self.total as f64
-    }
-
-    const fn width(&self) -> usize {
-        self.counters.len() / DEPTH
-    }
-
-    /// One position per row. The odd stride visits a different column in each row.
-    #[expect(clippy::cast_possible_truncation, reason = "masked to at most 24 bits")]
-    fn positions(&self, hash: u64) -> [usize; DEPTH] {
-        let (start, stride) = (hash & 0xffff_ffff, hash >> 32 | 1);
-        let width = self.width();
-        let rows = [0, 1, 2, 3];
-        rows.map(|row: u64| row as usize * width + ((start + row * stride) & self.mask) as usize)
+        self.rows.error_bound(self.total)
     }
 }

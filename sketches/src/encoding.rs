@@ -207,8 +207,8 @@ impl Kind {
         match self {
             // Dense, of precision 16.
             Self::HyperLogLog => 2 + (1 << 16),
-            // 4 rows of 2^24 counters, none of them 0, of ten bytes each.
-            Self::CountMin => 11 + 10 * (4 << 24),
+            // 4 rows of 2^16 counters, none of them 0, of ten bytes each.
+            Self::CountMin => 11 + 10 * (4 << 16),
             // Nothing in the sketch sets this. It is enough for 400,000 keys of 16 bytes, whatever their weights.
             Self::Talkers => 16 << 20,
         }

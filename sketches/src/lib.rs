@@ -13,7 +13,8 @@
 //! 7. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
 //! 8. [`count_min`]: how much one given key weighs, never under-estimated.
 //! 9. [`talkers`]: which keys weigh most, with an error for each.
-//! 10. [`encoding`]: each of them as versioned, checksummed bytes, and back, whoever wrote the bytes.
+//! 10. [`quantiles`]: what value a share of the stream does not exceed, within a relative error.
+//! 11. [`encoding`]: each of them as versioned, checksummed bytes, and back, whoever wrote the bytes.
 
 pub mod answered;
 pub mod count_min;
@@ -25,5 +26,6 @@ pub mod hash;
 pub mod hyperloglog;
 mod likelihood;
 pub mod pane;
+pub mod quantiles;
 pub mod table;
 pub mod talkers;

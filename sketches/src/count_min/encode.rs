@@ -1,6 +1,7 @@
 //! `CountMin` as bytes; the layout is in [`crate::encoding`].
 
-use super::{CountMin, DEPTH};
+use super::CountMin;
+use super::rows::Rows;
 use crate::encoding::{Context, DecodeError, Encode, Kind, Reader, put_varint};
 
 impl Encode for CountMin {
@@ -8,11 +9,11 @@ impl Encode for CountMin {
     const VERSION: u8 = 1;
 
     fn encode_body(&self, out: &mut Vec<u8>) {
-        // A width is at most 2^24.
-        out.push(u8::try_from(self.width().ilog2()).unwrap_or(u8::MAX));
+        // A width is at most 2^16.
+        out.push(u8::try_from(self.rows.width().ilog2()).unwrap_or(u8::MAX));
         put_varint(self.total, out);
         let mut zeros = 0;
-        for &counter in &self.counters {
+        for &counter in self.rows.counters() {
             if counter == 0 {
                 zeros += 1;
                 continue;
@@ -27,19 +28,17 @@ impl Encode for CountMin {
     }
 
     fn decode_body(body: &mut Reader<'_>, context: &Context) -> Result<Self, DecodeError> {
+        const WIDTH: DecodeError = DecodeError::structure("width outside 2^4 to 2^16");
         let width_log2 = body.u8()?;
-        if !(4..=24).contains(&width_log2) {
-            return Err(DecodeError::structure("width outside 2^4 to 2^24"));
-        }
-        context.allow_memory(size_of::<Self>() + DEPTH * size_of::<u64>() * (1 << width_log2))?;
+        let heap_bytes = Rows::heap_bytes_of(width_log2).ok_or(WIDTH)?;
+        context.allow_memory(size_of::<Self>() + heap_bytes)?;
         let total = body.varint()?;
-        let empty = Self::new(width_log2);
-        let mut sketch = empty.map_err(|_| DecodeError::structure("width outside 2^4 to 2^24"))?;
+        let mut sketch = Self::new(width_log2).map_err(|_| WIDTH)?;
         sketch.total = total;
-        decode_counters(body, &mut sketch.counters)?;
+        decode_counters(body, sketch.rows.counters_mut())?;
         // Every weight is added to each row, so a row that sums to anything else would under-estimate some key.
-        let width = sketch.width();
-        if sketch.counters.chunks(width).any(|row| saturating_sum(row) != total) {
+        let width = sketch.rows.width();
+        if sketch.rows.counters().chunks(width).any(|row| saturating_sum(row) != total) {
             return Err(DecodeError::structure("a row does not sum to the total"));
         }
         Ok(sketch)

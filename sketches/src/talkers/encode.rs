@@ -1,13 +1,14 @@
 //! `Talkers` as bytes; the layout is in [`crate::encoding`].
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
-use super::bucket::{Bucket, WAYS};
-use super::{Talker, Talkers};
+use super::Talkers;
+use super::buckets::{Buckets, Slot, WAYS};
+use super::tags::tag;
 use crate::encoding::{Context, DecodeError, Encode, EncodeKey, Kind, Reader, put_varint};
 use crate::hash::{HashKey, KeyedState};
 
-impl<K: Copy + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
+impl<K: Copy + Default + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
     const KIND: Kind = Kind::Talkers;
     const VERSION: u8 = 1;
 
@@ -17,15 +18,15 @@ impl<K: Copy + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
 
     fn encode_body(&self, out: &mut Vec<u8>) {
         out.push(K::TAG);
-        put_varint(self.buckets.len() as u64, out);
+        put_varint(self.buckets.count() as u64, out);
         put_varint(self.total, out);
         let mut empty = 0;
-        for bucket in &self.buckets {
-            if bucket.floor() == 0 && bucket.slots().next().is_none() {
+        for bucket in 0..self.buckets.count() {
+            if self.buckets.floor(bucket) == 0 && self.buckets.slots(bucket).next().is_none() {
                 empty += 1;
             } else {
                 put_varint(empty, out);
-                encode_bucket(bucket, out);
+                self.encode_bucket(bucket, out);
                 empty = 0;
             }
         }
@@ -39,7 +40,7 @@ impl<K: Copy + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
         if buckets == 0 {
             return Err(DecodeError::structure("no buckets"));
         }
-        let heap_bytes = buckets.saturating_mul(size_of::<Bucket<K>>());
+        let heap_bytes = buckets.saturating_mul(Buckets::<K>::BUCKET_BYTES);
         context.allow_memory(heap_bytes.saturating_add(size_of::<Self>()))?;
         let mut talkers = Self::new(buckets * WAYS, KeyedState::new(context.key));
         talkers.total = body.varint()?;
@@ -49,11 +50,7 @@ impl<K: Copy + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
             if index >= buckets {
                 return Err(DecodeError::structure("a bucket past the last"));
             }
-            let bucket = decode_bucket(body)?;
-            if bucket.slots().any(|slot| talkers.bucket_of(&slot.key()) != index) {
-                return Err(DecodeError::structure("a key in the bucket of others"));
-            }
-            talkers.buckets[index] = bucket;
+            talkers.decode_bucket(index, body)?;
             next = index + 1;
         }
         talkers.check_total()?;
@@ -61,49 +58,51 @@ impl<K: Copy + Eq + Hash + Ord + EncodeKey> Encode for Talkers<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash + Ord> Talkers<K> {
+impl<K: Copy + Default + Eq + Hash + Ord + EncodeKey> Talkers<K> {
     /// The certain weights are those of different keys, so together they are part of the total, unless that is full.
     fn check_total(&self) -> Result<(), DecodeError> {
-        let talkers = self.buckets.iter().flat_map(Bucket::slots).map(|slot| slot.talker());
-        let certain: u128 = talkers.map(|held| u128::from(held.weight - held.error)).sum();
-        let floored = self.buckets.iter().any(|bucket| bucket.floor() > 0);
+        let buckets = 0..self.buckets.count();
+        let slots = buckets.clone().flat_map(|bucket| self.buckets.slots(bucket));
+        let certain: u128 = slots.map(|held| u128::from(held.weight - held.error)).sum();
+        let floored = buckets.into_iter().any(|bucket| self.buckets.floor(bucket) > 0);
         let exceeded = certain > u128::from(self.total) && self.total < u64::MAX;
         if exceeded || floored && self.total == 0 {
             return Err(DecodeError::structure("keys weigh more than the total"));
         }
         Ok(())
     }
-}
 
-fn encode_bucket<K: Copy + Ord + EncodeKey>(bucket: &Bucket<K>, out: &mut Vec<u8>) {
-    // At most eight keys.
-    out.push(u8::try_from(bucket.slots().count()).unwrap_or(u8::MAX));
-    put_varint(bucket.floor(), out);
-    for slot in bucket.slots() {
-        let Talker { key, weight, error } = slot.talker();
-        key.encode_key(out);
-        put_varint(weight - error, out);
-        put_varint(error, out);
+    fn encode_bucket(&self, bucket: usize, out: &mut Vec<u8>) {
+        // At most seven keys.
+        out.push(u8::try_from(self.buckets.slots(bucket).count()).unwrap_or(u8::MAX));
+        put_varint(self.buckets.floor(bucket), out);
+        for Slot { key, weight, error, .. } in self.buckets.slots(bucket) {
+            key.encode_key(out);
+            put_varint(weight - error, out);
+            put_varint(error, out);
+        }
     }
-}
 
-fn decode_bucket<K: Copy + Ord + EncodeKey>(
-    body: &mut Reader<'_>,
-) -> Result<Bucket<K>, DecodeError> {
-    let keys = body.u8()?;
-    let floor = body.varint()?;
-    if keys == 0 && floor == 0 {
-        return Err(DecodeError::structure("an empty bucket among the others"));
+    fn decode_bucket(&mut self, bucket: usize, body: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let keys = body.u8()?;
+        let floor = body.varint()?;
+        if keys == 0 && floor == 0 {
+            return Err(DecodeError::structure("an empty bucket among the others"));
+        }
+        self.buckets.set_floor(bucket, floor);
+        for _ in 0..keys {
+            let key = K::decode_key(body)?;
+            let hash = self.state.hash_one(key);
+            if self.bucket_of(hash) != bucket {
+                return Err(DecodeError::structure("a key in the bucket of others"));
+            }
+            let certain = body.varint()?;
+            let error = body.varint()?;
+            let weight = certain.checked_add(error);
+            let slot = weight.map(|weight| Slot { tag: tag(hash), key, weight, error });
+            let held = slot.and_then(|slot| self.buckets.restore(bucket, slot));
+            held.ok_or(DecodeError::structure("a key that no bucket could hold"))?;
+        }
+        Ok(())
     }
-    let mut bucket = Bucket::with_floor(floor);
-    for _ in 0..keys {
-        let key = K::decode_key(body)?;
-        let certain = body.varint()?;
-        let error = body.varint()?;
-        let weight = certain.checked_add(error);
-        let talker = weight.map(|weight| Talker { key, weight, error });
-        let held = talker.and_then(|talker| bucket.restore(talker));
-        held.ok_or(DecodeError::structure("a key that no bucket could hold"))?;
-    }
-    Ok(bucket)
 }

@@ -82,7 +82,7 @@ fn use_count_min(mut sketch: CountMin) {
     stays_writable(&sketch);
 }
 
-fn use_talkers<K: Copy + Eq + Hash + Ord + EncodeKey + Debug>(mut sketch: Talkers<K>) {
+fn use_talkers<K: Copy + Default + Eq + Hash + Ord + EncodeKey + Debug>(mut sketch: Talkers<K>) {
     let top = sketch.top(usize::MAX);
     assert!(top.iter().all(|held| held.error <= held.weight));
     let before = sketch.clone();

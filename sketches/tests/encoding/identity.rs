@@ -107,6 +107,12 @@ fn talkers_are_not_written_under_a_secret_that_is_not_theirs() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Tenant(std::num::NonZeroU8);
 
+impl Default for Tenant {
+    fn default() -> Self {
+        Self(std::num::NonZeroU8::MIN)
+    }
+}
+
 impl EncodeKey for Tenant {
     const TAG: u8 = 200;
 

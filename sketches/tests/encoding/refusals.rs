@@ -212,8 +212,8 @@ fn bodies_that_no_count_min_has_are_refused() {
     assert_eq!(refuse::<CountMin>(2, &rows(&[1; 64])), None);
     assert_eq!(refuse::<CountMin>(2, &rows(&[16, 0, 14, 16, 0, 14, 16, 0, 29, 16])), None);
     for (body, why) in [
-        (vec![3, 0], "width outside 2^4 to 2^24"),
-        (vec![25, 0], "width outside 2^4 to 2^24"),
+        (vec![3, 0], "width outside 2^4 to 2^16"),
+        (vec![17, 0], "width outside 2^4 to 2^16"),
         (rows(&[1; 65]), "a counter past the last"),
         (rows(&[0, 63, 1]), "a counter past the last"),
         (rows(&[0, 64, 1]), "a counter past the last"),
