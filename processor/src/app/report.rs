@@ -22,6 +22,9 @@ pub(super) struct Report<'r> {
     event_time: Option<EventTime>,
     bytes: u64,
     rejected_records: u64,
+    /// An estimate, and one sigma of it.
+    distinct_sources: u64,
+    distinct_sources_error: u64,
     no_data_records: u64,
     skipped_data_records: u64,
     refused_lines: u64,
@@ -97,6 +100,7 @@ impl<'r> Report<'r> {
         told: Told<'r>,
     ) -> Self {
         let (totals, window) = (detector.totals(), detector.window());
+        let (sources, sources_error) = window.volumes.sources();
         Self {
             records: totals.records,
             records_per_s: per_second(totals.records, elapsed),
@@ -104,6 +108,8 @@ impl<'r> Report<'r> {
             event_time: event_time(&totals),
             bytes: totals.bytes,
             rejected_records: totals.rejected,
+            distinct_sources: sources,
+            distinct_sources_error: sources_error,
             no_data_records: totals.silent,
             skipped_data_records: totals.blind,
             refused_lines: outcome.refusals.total(),
@@ -150,6 +156,9 @@ impl<'r> Report<'r> {
         let rejected = grouped(self.rejected_records);
         let (silent, blind) = (self.no_data_records, self.skipped_data_records);
         writeln!(out, "rejected   {rejected}; NODATA {silent}, SKIPDATA {blind}")?;
+        let (sources, error) =
+            (grouped(self.distinct_sources), grouped(self.distinct_sources_error));
+        writeln!(out, "sources    about {sources} (within {error} in two of three cases)")?;
         writeln!(out, "refused    {} lines", grouped(self.refused_lines))?;
         for row in &self.refusals {
             let example = row.example.as_deref().unwrap_or_default();

@@ -142,3 +142,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn sources_are_counted_within_their_error_however_often_they_come() {
+    let mut volumes = Volumes::new(HashKey::new(1, 2), 120, 0).unwrap();
+    assert_eq!(volumes.sources(), (0, 0));
+    for source in (0..20_000).chain(0..20_000) {
+        volumes.count(&key(source, 1, 443, 5), &row(&[Outcome::Answered]));
+    }
+    let (sources, error) = volumes.sources();
+    assert!(sources.abs_diff(20_000) <= 3 * error && error < 400, "{sources} {error}");
+}

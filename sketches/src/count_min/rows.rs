@@ -35,7 +35,7 @@ impl Rows {
 
     /// Bytes of the counters at a width; `None` if that is not allowed.
     pub(super) fn heap_bytes_of(width_log2: u8) -> Option<usize> {
-        (4..=16).contains(&width_log2).then(|| DEPTH * size_of::<u64>() << width_log2)
+        (4..=16).contains(&width_log2).then(|| (DEPTH * size_of::<u64>()) << width_log2)
     }
 
     /// The rows one after another.
