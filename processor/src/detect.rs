@@ -30,7 +30,7 @@ pub use findings::{Finding, Findings, Subject};
 
 use crate::combine::{Conversation, ConversationKey, Partial};
 use crate::signal::{Kind, Signal};
-use crate::window::{self, NetworkConfig, Scope, Window, has_ports};
+use crate::window::{self, NetworkConfig, Scope, Sought, Window, has_ports};
 
 /// What went through the fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,6 +64,8 @@ pub struct Detector {
     totals: Totals,
 }
 
+/// So many rows before a row is applied its entities are sought.
+const SOUGHT_AHEAD: usize = 8;
 /// A pair gets an exact byte sum when its estimate reaches this share of the floor.
 const GATE_DIVISOR: u64 = 100;
 
@@ -101,10 +103,16 @@ impl Detector {
         }
         let (clock, horizon_panes) = (self.window.clock(), self.window.horizon_panes());
         let rows = self.ahead.admit(&partial.conversations, clock, horizon_panes);
-        for (key, row) in rows.iter() {
+        let mut sought = VecDeque::with_capacity(SOUGHT_AHEAD);
+        sought.extend(rows.iter().take(SOUGHT_AHEAD).map(|(key, _)| self.window.seek(key)));
+        for (place, (key, row)) in rows.iter().enumerate() {
+            let Some(entities) = sought.pop_front() else { return };
+            if let Some((later, _)) = rows.get(place + SOUGHT_AHEAD) {
+                sought.push_back(self.window.seek(later));
+            }
             if !self.window.refuse_late(key.pane) {
                 self.advance(key.pane, emit);
-                self.apply_row(key, row, emit);
+                self.apply_row(key, row, &entities, emit);
             }
         }
     }
@@ -154,12 +162,13 @@ impl Detector {
         &mut self,
         key: &ConversationKey,
         row: &Conversation,
+        entities: &Sought,
         emit: &mut dyn FnMut(Signal),
     ) {
         if self.network.allow_sources.contains(key.initiator) {
             return;
         }
-        let scopes = self.window.update(key, row);
+        let scopes = self.window.update(key, row, entities);
         // An answered service changes no count of failures; an answered ping counts towards a sweep.
         if row.has_failed_attempt() || !has_ports(key.protocol) {
             for scope in scopes.into_iter().flatten() {

@@ -43,7 +43,7 @@ pub struct Window {
     pub volumes: Volumes,
     /// Interfaces with lost records.
     pub blind: Blind,
-    entities: Table<Scope, Entity>,
+    entities: Table<Entity>,
     admission: Admission,
     recent: Recent,
     /// Who may ever have sent a ping.
@@ -52,6 +52,14 @@ pub struct Window {
     horizon_panes: u32,
     late: u64,
     behind: u64,
+}
+
+/// The entities of a row, and where they were when they were sought.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought {
+    scopes: [Scope; 3],
+    hashes: [u64; 3],
+    places: [Option<usize>; 3],
 }
 
 /// Elements from which on an entity keeps samples of its targets as evidence.
@@ -136,8 +144,32 @@ impl Window {
         }
     }
 
+    /// Where the entities of a row are: their search, some rows before the row is applied, so that the cache misses of several
+    /// rows overlap.
+    #[must_use]
+    pub fn seek(&self, key: &ConversationKey) -> Sought {
+        let ConversationKey { initiator: source, target, port, protocol, .. } = *key;
+        let scopes = [
+            Scope::Service { source, protocol, port },
+            Scope::Pair { source, target },
+            Scope::Source { source },
+        ];
+        let hashes = scopes.map(|scope| scope.hash(self.key));
+        let wanted = if has_ports(protocol) { 3 } else { 1 };
+        let mut places = [None; 3];
+        for (place, &hash) in places.iter_mut().zip(&hashes[..wanted]) {
+            *place = self.entities.place(hash);
+        }
+        Sought { scopes, hashes, places }
+    }
+
     /// Applies a row to its entities and gives their scopes; none where its direction is unknown or proves nothing.
-    pub fn update(&mut self, key: &ConversationKey, row: &Conversation) -> [Option<Scope>; 3] {
+    pub fn update(
+        &mut self,
+        key: &ConversationKey,
+        row: &Conversation,
+        sought: &Sought,
+    ) -> [Option<Scope>; 3] {
         let has_ports = has_ports(key.protocol);
         let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
         let says_something = row.has_failed_attempt() || row.marks.contains(Outcome::Answered);
@@ -153,24 +185,24 @@ impl Window {
         let source = key.initiator;
         let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
         let both = self.key.hash_pair(key.target.bits(), tag);
-        let whole = Scope::Source { source };
+        let [service, pair, whole] = sought.scopes;
+        let Sought { hashes: [service_hash, pair_hash, whole_hash], places, .. } = *sought;
         if self.entities.is_full()
-            && self.entities.get(&whole).is_none()
+            && self.entities.get(whole_hash).is_none()
             && !self.admission.admits(source, both, key.pane)
         {
             return [None; 3];
         }
         let change = Change { key, row, is_blind: self.blind.covers(key.interface, key.pane) };
         let host = self.key.hash_u128(key.target.bits());
-        let service = Scope::Service { source, protocol: key.protocol, port: key.port };
-        let pair = Scope::Pair { source, target: key.target };
-        self.entities.update(service, |entity| change.apply(entity, host));
+        self.entities.update_at(places[0], service_hash, |entity| change.apply(entity, host));
         if !has_ports {
             self.pingers.note(source);
             let reverse = Scope::Pair { source: key.target, target: source };
-            let is_known = self.entities.get(&pair).is_some_and(Entity::has_answer);
-            if is_known || self.entities.get(&reverse).is_some() {
-                self.entities.update(service, |entity| entity.elements.answered(host, key.pane));
+            let is_known = self.entities.get(pair_hash).is_some_and(Entity::has_answer);
+            if is_known || self.entity(&reverse).is_some() {
+                self.entities
+                    .update(service_hash, |entity| entity.elements.answered(host, key.pane));
             }
             return [Some(service), None, None];
         }
@@ -179,9 +211,9 @@ impl Window {
         }
         self.acquit_ping(key.target, source, key.pane);
         let port = self.key.hash_u64(tag);
-        self.entities.update(pair, |entity| change.apply(entity, port));
+        self.entities.update_at(places[1], pair_hash, |entity| change.apply(entity, port));
         let bucket_panes = self.rejection_bucket_panes();
-        self.entities.update(whole, |entity| {
+        self.entities.update_at(places[2], whole_hash, |entity| {
             change.apply(entity, both);
             if row.has_failed_attempt() || row.rejected > 0 {
                 let breadth = entity.breadth.get_or_insert_default();
@@ -198,8 +230,8 @@ impl Window {
             return;
         }
         let icmp = if target.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
-        let pinged = Scope::Service { source, protocol: icmp, port: 0 };
-        if self.entities.get(&pinged).is_some() {
+        let pinged = Scope::Service { source, protocol: icmp, port: 0 }.hash(self.key);
+        if self.entities.get(pinged).is_some() {
             let host = self.key.hash_u128(target.bits());
             self.entities.update(pinged, |entity| entity.elements.answered_if_seen(host, pane));
         }
@@ -210,12 +242,12 @@ impl Window {
     pub fn mark_reported(&mut self, scope: &Scope, pane: Pane) {
         let whole = Scope::Source { source: scope.source() };
         for scope in [*scope, whole] {
-            if let Some(entity) = self.entities.get_mut(&scope) {
+            if let Some(entity) = self.entities.get_mut(scope.hash(self.key)) {
                 entity.reported_through = Some(pane);
             }
         }
         if let Some(breadth) =
-            self.entities.get_mut(&whole).and_then(|whole| whole.breadth.as_mut())
+            self.entities.get_mut(whole.hash(self.key)).and_then(|whole| whole.breadth.as_mut())
             && *scope == whole
         {
             breadth.reported_through = Some(pane);
@@ -233,12 +265,12 @@ impl Window {
     /// What is remembered of an entity.
     #[must_use]
     pub fn entity(&self, scope: &Scope) -> Option<&Entity> {
-        self.entities.get(scope)
+        self.entities.get(scope.hash(self.key))
     }
 
     /// Sets the pane in which an entity is to be judged again; false if one is set already or it is gone.
     pub fn set_due(&mut self, scope: &Scope, due: Pane) -> bool {
-        let Some(entity) = self.entities.get_mut(scope) else { return false };
+        let Some(entity) = self.entities.get_mut(scope.hash(self.key)) else { return false };
         let is_new = entity.due.is_none();
         entity.due.get_or_insert(due);
         is_new
@@ -246,7 +278,7 @@ impl Window {
 
     /// Clears what [`Self::set_due`] set.
     pub fn clear_due(&mut self, scope: &Scope) {
-        if let Some(entity) = self.entities.get_mut(scope) {
+        if let Some(entity) = self.entities.get_mut(scope.hash(self.key)) {
             entity.due = None;
         }
     }

@@ -55,10 +55,11 @@ impl HashKey {
         self.hash_words([low, high, tag])
     }
 
-    /// SipHash-1-3 of whole words. With a length known to the compiler there is no tail to gather,
+    /// The hash of whole words, as of their little-endian bytes. With a length known to the compiler there is no tail to gather,
     /// which a hasher for any length pays for on each of these short inputs.
+    #[must_use]
     #[inline]
-    fn hash_words<const WORDS: usize>(&self, words: [u64; WORDS]) -> u64 {
+    pub fn hash_words<const WORDS: usize>(&self, words: [u64; WORDS]) -> u64 {
         let start = [
             self.k0 ^ 0x736f_6d65_7073_6575,
             self.k1 ^ 0x646f_7261_6e64_6f6d,

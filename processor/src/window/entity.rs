@@ -1,8 +1,7 @@
 //! What is remembered of an entity: a pair of hosts, a service across hosts, or a source as a whole.
 
-use std::hash::{Hash, Hasher};
-
 use sketches::answered::OpenedAnswered;
+use sketches::hash::HashKey;
 use sketches::pane::{Pane, PaneRange};
 
 use super::sum::SlidingSum;
@@ -11,7 +10,7 @@ use crate::flow::Address;
 use crate::observe::Confidence;
 
 /// Which question an entity answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
     /// Which ports did one host try at another?
     Pair {
@@ -36,33 +35,37 @@ pub enum Scope {
     },
 }
 
-/// One write of all fields: a keyed hash pays for every call.
-impl Hash for Scope {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (source, other, kind) = match *self {
-            Self::Pair { source, target } => (source, target.bits(), 0u8),
-            Self::Service { source, protocol, port } => {
-                (source, u128::from(protocol) << 16 | u128::from(port), 1)
-            }
-            Self::Source { source } => (source, 0, 2),
-        };
-        let mut bytes = [kind; 33];
-        bytes[..16].copy_from_slice(&source.bits().to_le_bytes());
-        bytes[16..32].copy_from_slice(&other.to_le_bytes());
-        state.write(&bytes);
-    }
-}
-
 impl Scope {
+    /// Its keyed hash.
+    #[must_use]
+    pub fn hash(&self, key: HashKey) -> u64 {
+        let [low, high] = halves(self.source());
+        match *self {
+            Self::Pair { target, .. } => {
+                let [target_low, target_high] = halves(target);
+                key.hash_words([low, high, target_low, target_high])
+            }
+            Self::Service { protocol, port, .. } => {
+                key.hash_words([low, high, u64::from(protocol) << 16 | u64::from(port)])
+            }
+            Self::Source { .. } => key.hash_words([low, high]),
+        }
+    }
+
     /// Who acts.
     #[must_use]
-    pub const fn source(self) -> Address {
-        match self {
+    pub const fn source(&self) -> Address {
+        match *self {
             Self::Pair { source, .. } | Self::Service { source, .. } | Self::Source { source } => {
                 source
             }
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
+const fn halves(address: Address) -> [u64; 2] {
+    [address.bits() as u64, (address.bits() >> 64) as u64]
 }
 
 /// What is remembered of one entity.

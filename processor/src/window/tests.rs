@@ -40,6 +40,11 @@ fn row(outcomes: &[Outcome]) -> Conversation {
     }
 }
 
+fn update(window: &mut Window, key: &ConversationKey, row: &Conversation) -> [Option<Scope>; 3] {
+    let sought = window.seek(key);
+    window.update(key, row, &sought)
+}
+
 fn unanswered(window: &Window, scope: &Scope, pane: Pane) -> f64 {
     let entity = window.entity(scope).unwrap();
     entity.elements.count(window.range(300, pane), pane).unanswered
@@ -49,7 +54,7 @@ fn unanswered(window: &Window, scope: &Scope, pane: Pane) -> f64 {
 fn a_row_updates_the_service_the_pair_and_the_source() {
     let mut window = window();
     let key = key(1, 2, 443, 100);
-    let scopes = window.update(&key, &row(&[Outcome::Refused]));
+    let scopes = update(&mut window, &key, &row(&[Outcome::Refused]));
     let source = key.initiator;
     let service = Scope::Service { source, protocol: protocol::TCP, port: 443 };
     let pair = Scope::Pair { source, target: key.target };
@@ -66,11 +71,11 @@ fn what_proves_nothing_updates_nothing() {
     let unknown = Conversation { confidence: Confidence::Low, ..row(&[Outcome::Opened]) };
     let multicast = ConversationKey { target: Address::v4(0xe000_00fb), ..key };
     let tunnel = ConversationKey { protocol: 47, ..key };
-    assert_eq!(window.update(&key, &unknown), [None; 3]);
-    assert_eq!(window.update(&key, &row(&[Outcome::Unclear])), [None; 3]);
-    assert_eq!(window.update(&key, &row(&[Outcome::Reset])), [None; 3]);
-    assert_eq!(window.update(&multicast, &row(&[Outcome::Opened])), [None; 3]);
-    assert_eq!(window.update(&tunnel, &row(&[Outcome::Opened])), [None; 3]);
+    assert_eq!(update(&mut window, &key, &unknown), [None; 3]);
+    assert_eq!(update(&mut window, &key, &row(&[Outcome::Unclear])), [None; 3]);
+    assert_eq!(update(&mut window, &key, &row(&[Outcome::Reset])), [None; 3]);
+    assert_eq!(update(&mut window, &multicast, &row(&[Outcome::Opened])), [None; 3]);
+    assert_eq!(update(&mut window, &tunnel, &row(&[Outcome::Opened])), [None; 3]);
     assert_eq!(window.entities(), 0);
 }
 
@@ -78,7 +83,7 @@ fn what_proves_nothing_updates_nothing() {
 fn entities_older_than_every_window_are_swept_away() {
     let mut window = window();
     for source in 0..500 {
-        window.update(&key(source, 2, 443, 100), &row(&[Outcome::Refused]));
+        update(&mut window, &key(source, 2, 443, 100), &row(&[Outcome::Refused]));
     }
     window.advance(100);
     assert_eq!(window.entities(), 1500);
@@ -115,7 +120,7 @@ proptest! {
             let mut window = window();
             for &(source, target, port, pane, outcome) in rows {
                 let outcome = outcomes[usize::from(outcome)];
-                window.update(&key(source, target, port, pane), &row(&[outcome]));
+                update(&mut window, &key(source, target, port, pane), &row(&[outcome]));
             }
             window
         };

@@ -13,6 +13,7 @@ use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::Pane;
 use sketches::talkers::{Talker, Talkers};
 
+use super::entity::Scope;
 use super::sum::SlidingSum;
 use super::table::{Table, Value};
 use crate::combine::{Conversation, ConversationKey};
@@ -29,7 +30,7 @@ pub struct Volumes {
     gate_bytes: u64,
     gate_period: u32,
     bucket_panes: u32,
-    pairs: Table<(Address, Address), PairVolume>,
+    pairs: Table<PairVolume>,
 }
 
 /// Bytes from one host to another.
@@ -96,8 +97,8 @@ impl Volumes {
     /// Adds what a row sent from inside to outside, and gives the pair's sum over the window that ends with the row, if
     /// it has one.
     pub fn add_upload(&mut self, key: &ConversationKey, bytes: u64) -> Option<Upload> {
-        let pair = (key.initiator, key.target);
-        if self.pairs.get(&pair).is_none() && !self.passes_gate(key, bytes) {
+        let pair = self.pair_hash((key.initiator, key.target));
+        if self.pairs.get(pair).is_none() && !self.passes_gate(pair, key.pane, bytes) {
             return None;
         }
         let bucket_panes = self.bucket_panes;
@@ -105,14 +106,18 @@ impl Volumes {
             volume.bucket_panes = bucket_panes;
             volume.add(key, bytes);
         });
-        self.upload(pair, key.pane)
+        self.sum(pair, key.pane)
     }
 
     /// The sum of a pair over the window that ends with `pane`.
     #[must_use]
     pub fn upload(&self, pair: (Address, Address), pane: Pane) -> Option<Upload> {
+        self.sum(self.pair_hash(pair), pane)
+    }
+
+    fn sum(&self, pair: u64, pane: Pane) -> Option<Upload> {
         let buckets = u32::try_from(SlidingSum::BUCKETS).unwrap_or(u32::MAX);
-        self.pairs.get(&pair).map(|volume| Upload {
+        self.pairs.get(pair).map(|volume| Upload {
             bytes: volume.sums.sum(pane, self.bucket_panes, buckets),
             first: volume.first,
         })
@@ -160,19 +165,19 @@ impl Volumes {
         self.pairs.evictions()
     }
 
-    fn passes_gate(&mut self, key: &ConversationKey, bytes: u64) -> bool {
+    fn pair_hash(&self, (source, target): (Address, Address)) -> u64 {
+        Scope::Pair { source, target }.hash(self.key)
+    }
+
+    fn passes_gate(&mut self, pair: u64, pane: Pane, bytes: u64) -> bool {
         let buckets = u32::try_from(SlidingSum::BUCKETS).unwrap_or(u32::MAX);
-        let period = key.pane / (self.bucket_panes * buckets);
+        let period = pane / (self.bucket_panes * buckets);
         if period > self.gate_period {
             self.gate.clear();
             self.gate_period = period;
         }
-        let hash = self.key.hash_u64(
-            self.key.hash_u128(key.initiator.bits()).rotate_left(32)
-                ^ self.key.hash_u128(key.target.bits()),
-        );
-        self.gate.add(hash, bytes);
-        self.gate.estimate(hash) >= self.gate_bytes
+        self.gate.add(pair, bytes);
+        self.gate.estimate(pair) >= self.gate_bytes
     }
 }
 
