@@ -134,9 +134,10 @@ pub struct Breadth {
 /// The newest targets of an entity.
 #[derive(Debug, Default, Clone)]
 pub struct Samples {
-    ring: [(Address, u16); Self::MAX],
-    next: usize,
-    len: usize,
+    addresses: [Address; Self::MAX],
+    ports: [u16; Self::MAX],
+    next: u8,
+    len: u8,
 }
 
 impl Samples {
@@ -145,17 +146,22 @@ impl Samples {
 
     /// Keeps `target` in place of the oldest; one that is already there is not kept twice.
     pub fn push(&mut self, target: (Address, u16)) {
-        if !self.ring[..self.len].contains(&target) {
-            self.ring[self.next] = target;
-            self.next = (self.next + 1) % Self::MAX;
-            self.len = (self.len + 1).min(Self::MAX);
+        if self.iter().all(|kept| kept != target) {
+            let next = usize::from(self.next) % Self::MAX;
+            (self.addresses[next], self.ports[next]) = target;
+            self.next = if next + 1 == Self::MAX { 0 } else { self.next + 1 };
+            self.len += u8::from(usize::from(self.len) < Self::MAX);
         }
     }
 
     /// Oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Address, u16)> {
-        let first = if self.len < Self::MAX { 0 } else { self.next };
-        (0..self.len).map(move |place| self.ring[(first + place) % Self::MAX])
+        let (next, len) = (usize::from(self.next), usize::from(self.len));
+        let first = if len < Self::MAX { 0 } else { next };
+        (first..first + len).map(|place| {
+            let place = place % Self::MAX;
+            (self.addresses[place], self.ports[place])
+        })
     }
 }
 
