@@ -18,5 +18,6 @@ pub mod error;
 mod estimator;
 pub mod hash;
 pub mod hyperloglog;
+mod likelihood;
 pub mod pane;
 pub mod talkers;
