@@ -1,0 +1,133 @@
+//! The rows of a table: the cells of one rank, in chunks that vector instructions like.
+
+use super::super::stamps::{Advance, NEVER, Stamp, StampRange};
+use super::{CHUNKS, LANES};
+
+/// Panes before the newest that [`Opened::recent`] tells apart.
+const RECENT_PANES: u32 = 16;
+
+/// Rows that memory is allocated for at once: a table that grows soon needs the next.
+const RANKS_AT_ONCE: usize = 4;
+
+/// The last stamps of one event.
+pub(super) type Row = [[Stamp; LANES]; CHUNKS];
+
+/// The openings of one rank.
+pub(super) type OpenedRow = [Opened; CHUNKS];
+
+/// The openings of 16 cells: one cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
+pub(super) struct Opened {
+    pub(super) last: [Stamp; LANES],
+    /// Bit i: there was an opening in the pane `i + 1` before the newest of the sketch.
+    pub(super) recent: [u16; LANES],
+}
+
+impl Opened {
+    pub(super) const NEVER: Self = Self { last: [NEVER; LANES], recent: [0; LANES] };
+
+    /// Both, where the newest pane is the same.
+    pub(super) fn merged(&self, other: &Self) -> Self {
+        let last = std::array::from_fn(|lane| self.last[lane].max(other.last[lane]));
+        let recent = std::array::from_fn(|lane| self.recent[lane] | other.recent[lane]);
+        Self { last, recent }
+    }
+
+    /// The same openings, told from a later newest pane.
+    pub(super) fn advanced(&self, advance: Advance) -> Self {
+        let Advance { from, panes, distance } = advance;
+        let shift = panes % RECENT_PANES;
+        let kept = if panes < RECENT_PANES { u16::MAX } else { 0 };
+        // An opening in the newest pane was known by its stamp alone.
+        let newest = panes.checked_sub(1).and_then(|bit| 1_u16.checked_shl(bit)).unwrap_or(0);
+        let recent = std::array::from_fn(|lane| {
+            let was_newest = if self.last[lane] == from { newest } else { 0 };
+            self.recent[lane] << shift & kept | was_newest
+        });
+        Self { last: self.last.map(|stamp| stamp.saturating_sub(distance)), recent }
+    }
+
+    /// Without the cells that were last opened before `oldest_kept`.
+    pub(super) fn expired(&self, oldest_kept: Stamp) -> Self {
+        let is_kept = |lane: usize| self.last[lane] >= oldest_kept;
+        Self {
+            last: std::array::from_fn(|lane| if is_kept(lane) { self.last[lane] } else { NEVER }),
+            recent: std::array::from_fn(|lane| if is_kept(lane) { self.recent[lane] } else { 0 }),
+        }
+    }
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
+/// The bits of [`Opened::recent`] that lie within `range`.
+pub(super) fn recent_mask(range: StampRange, newest: Stamp) -> u16 {
+    let Some(latest) = newest.checked_sub(1).map(|latest| latest.min(range.last())) else {
+        return 0;
+    };
+    if latest < range.first() {
+        return 0;
+    }
+    let below = |bits: Stamp| 1_u16.checked_shl(bits.into()).map_or(u16::MAX, |bit| bit - 1);
+    below(newest - range.first()) & !below(newest - 1 - latest)
+}
+
+/// The earliest stamp in `window`; the largest there is if there is none.
+pub(super) fn earliest<'s>(
+    chunks: impl IntoIterator<Item = &'s [Stamp; LANES]>,
+    window: StampRange,
+) -> Stamp {
+    let mut earliest = [Stamp::MAX; LANES];
+    for chunk in chunks {
+        for (earliest, &stamp) in earliest.iter_mut().zip(chunk) {
+            // Without branches: what is not in the window is later than everything.
+            *earliest = (*earliest).min(if window.contains(stamp) { stamp } else { Stamp::MAX });
+        }
+    }
+    earliest.into_iter().fold(Stamp::MAX, Stamp::min)
+}
+
+/// The row of a rank, after its table has got all rows up to it.
+pub(super) fn grown<C: Copy + Default>(
+    table: &mut Vec<[C; CHUNKS]>,
+    rank: usize,
+) -> &mut [C; CHUNKS] {
+    if table.len() <= rank {
+        grow(table, rank + 1);
+    }
+    &mut table[rank]
+}
+
+#[cold]
+fn grow<C: Copy + Default>(table: &mut Vec<[C; CHUNKS]>, ranks: usize) {
+    let room = ranks.next_multiple_of(RANKS_AT_ONCE);
+    table.reserve_exact(room - table.len());
+    table.resize(ranks, [C::default(); CHUNKS]);
+}
+
+/// Merges each chunk of `theirs` into ours.
+pub(super) fn merge<C: Copy + Default>(
+    ours: &mut Vec<[C; CHUNKS]>,
+    theirs: &[[C; CHUNKS]],
+    merged: impl Fn(&C, &C) -> C,
+) {
+    if let Some(last) = theirs.len().checked_sub(1) {
+        grown(ours, last);
+    }
+    for (ours, theirs) in ours.as_flattened_mut().iter_mut().zip(theirs.as_flattened()) {
+        *ours = merged(ours, theirs);
+    }
+}
+
+/// Frees the rows at the end that are empty.
+pub(super) fn trim<R>(table: &mut Vec<R>, is_empty: impl Fn(&R) -> bool) {
+    let used = table.iter().rposition(|row| !is_empty(row)).map_or(0, |last| last + 1);
+    if used < table.len() {
+        table.truncate(used);
+        table.shrink_to_fit();
+    }
+}
