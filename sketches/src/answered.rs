@@ -69,7 +69,8 @@ pub struct Counts {
     pub seen: f64,
     /// One sigma of `seen`, in elements; 0 when exact.
     pub seen_error: f64,
-    /// Answered in the window.
+    /// Answered in the window. A sketch counts later answers too: in the cells that elements share they
+    /// take the place of earlier ones, so that few would be left of a window that ended while answers went on.
     pub answered: f64,
     /// Refused in the window, or opened in its settled part, and not answered in it or later.
     pub unanswered: f64,

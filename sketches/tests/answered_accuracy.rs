@@ -72,15 +72,36 @@ fn coverage(seeds: u32, answered: u64, unanswered: u64) -> (f64, f64) {
 
 #[test]
 fn two_stated_errors_cover_the_truth_at_any_share_of_answers() {
-    for distinct in [400, 5_000, 30_000] {
-        for share in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
-            let answered = (share * f64::from(distinct)) as u64;
-            let unanswered = distinct as u64 - answered;
+    for distinct in [400_u64, 5_000, 30_000] {
+        // Per mille.
+        for share in [0, 100, 500, 900, 990, 1_000] {
+            let answered = distinct * share / 1_000;
+            let unanswered = distinct - answered;
             let seeds = if distinct > 10_000 { 300 } else { 1_000 };
             let (covered, seen_covered) = coverage(seeds, answered, unanswered);
             let context = format!("{answered} answered of {distinct}: {covered}, {seen_covered}");
             assert!(covered >= 0.93 && seen_covered >= 0.93, "{context}");
         }
+    }
+}
+
+/// Answers that go on after the window take the place of those in it.
+#[test]
+fn answers_are_not_lost_when_the_window_ends_before_the_newest_pane() {
+    for seed in 0..20 {
+        let mut subject = OpenedAnswered::new();
+        for element in 0..13_000_u32 {
+            let hash = HashKey::new(seed, 6).hash_u64(element.into());
+            let pane = 100 + element / 1_000;
+            subject.opened(hash, pane);
+            if element % 10 > 0 {
+                subject.answered(hash, pane);
+            }
+        }
+        let counts = subject.count(WINDOW, 110);
+        let share = counts.unanswered / (counts.unanswered + counts.answered);
+        assert!((0.9 * 11_000.0..13_500.0).contains(&counts.answered), "{counts:?}");
+        assert!(share < 0.15, "{share} of {counts:?}");
     }
 }
 

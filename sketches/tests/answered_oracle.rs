@@ -197,8 +197,9 @@ proptest! {
         let mut subject = OpenedAnswered::new();
         operations.iter().for_each(|&operation| apply(&mut subject, operation));
         let before = subject.clone();
+        let memory_bytes = subject.memory_bytes();
         subject.expire(oldest_kept);
-        prop_assert!(subject.memory_bytes() <= before.memory_bytes());
+        prop_assert!(subject.memory_bytes() <= memory_bytes);
         for (window, settled) in windows {
             let window = PaneRange { first: window.first.max(oldest_kept), ..window };
             let (kept, all) = (subject.count(window, settled), before.count(window, settled));

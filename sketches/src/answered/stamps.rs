@@ -90,6 +90,11 @@ impl StampRange {
         Self { first: stamp(first, newest), last }
     }
 
+    /// The range and all that comes after it.
+    pub(super) const fn with_later(self) -> Self {
+        if self.is_empty() { self } else { Self { last: Stamp::MAX, ..self } }
+    }
+
     /// Whether the range reaches the newest pane.
     pub(super) const fn is_open_ended(self) -> bool {
         self.last == Stamp::MAX

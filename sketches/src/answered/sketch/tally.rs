@@ -12,7 +12,7 @@ pub(super) struct Tally {
     pub(super) seen: [u32; RANKS],
     /// Refused in the window, opened in its settled part, or answered since.
     pub(super) failed_or_answered: [u32; RANKS],
-    /// Answered in the window.
+    /// Answered in the window or later.
     pub(super) answered: [u32; RANKS],
     /// Answered in the range that acquits.
     pub(super) answered_since: [u32; RANKS],
@@ -22,6 +22,8 @@ pub(super) struct Tally {
 struct Question {
     window: Within,
     settled: Within,
+    /// The window and all that comes after it.
+    later: Within,
     since: Within,
     window_recent: u16,
     settled_recent: u16,
@@ -42,6 +44,7 @@ impl Tally {
         let question = Question {
             window: Within::new(ranges.window),
             settled: Within::new(ranges.settled),
+            later: Within::new(ranges.window.with_later()),
             since: Within::new(ranges.since),
             window_recent: recent_mask(ranges.window, newest),
             settled_recent: recent_mask(ranges.settled, newest),
@@ -100,7 +103,7 @@ impl Question {
                 let is_settled = self.is_settled(last[lane], recent[lane]);
                 sums[0][lane] += u16::from(is_opened | is_refused | is_answered);
                 sums[1][lane] += u16::from(is_settled | is_refused | is_since);
-                sums[2][lane] += u16::from(is_answered);
+                sums[2][lane] += u16::from(self.later.contains(answered[lane]));
                 sums[3][lane] += u16::from(is_since);
             }
         }
