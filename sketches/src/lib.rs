@@ -7,7 +7,7 @@
 //! 1. [`hash`]: the keyed hash that turns addresses and ports into 64 bits an attacker cannot aim.
 //! 2. [`pane`]: event time in whole panes, and ranges of them.
 //! 3. [`error`]: what a constructor or a merge refuses.
-//! 4. [`hyperloglog`]: distinct elements, no window; its estimator is shared with the next one.
+//! 4. [`hyperloglog`]: distinct elements, no window.
 //! 5. [`answered`]: distinct elements opened and answered over a sliding window: the scan counter.
 //! 6. [`count_min`]: how much one given key weighs, never under-estimated.
 //! 7. [`talkers`]: which keys weigh most, with an error for each.

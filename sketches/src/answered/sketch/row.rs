@@ -131,3 +131,61 @@ pub(super) fn trim<R>(table: &mut Vec<R>, is_empty: impl Fn(&R) -> bool) {
         table.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::element::Openings;
+    use super::super::super::stamps::stamp;
+    use super::*;
+    use crate::pane::PaneRange;
+    use proptest::prelude::*;
+
+    const LANE: usize = 3;
+
+    /// One cell, opened in each of `panes` in turn, told from `newest`.
+    fn opened(panes: &[u32], newest: u32) -> Opened {
+        let (mut opened, mut at) = (Opened::NEVER, panes.first().copied().unwrap_or(newest));
+        for &pane in panes {
+            opened = opened.advanced(Advance::new(at, pane.max(at)));
+            at = at.max(pane);
+            let (last, now) = (stamp(pane, at), stamp(at, at));
+            opened.last[LANE] = opened.last[LANE].max(last);
+            opened.recent[LANE] |= Openings::at(last).recent(now);
+        }
+        opened.advanced(Advance::new(at, newest))
+    }
+
+    proptest! {
+        #[test]
+        fn openings_are_the_union_of_panes_as_seen_from_the_newest(
+            panes in prop::collection::vec(0..60_u32, 1..40), cut in 0..40_usize,
+            first in 0..70_u32, last in 0..70_u32, later in 0..20_u32,
+        ) {
+            let latest = panes.iter().copied().max().unwrap_or(0);
+            let newest = latest + later;
+            let (left, right) = panes.split_at(cut.min(panes.len()));
+            let all = opened(&panes, newest);
+            prop_assert_eq!(opened(left, newest).merged(&opened(right, newest)), all);
+            prop_assert_eq!(all.merged(&opened(left, newest)), all);
+
+            let known = |pane: u32| pane == latest || pane + RECENT_PANES >= newest;
+            let expected = panes.iter().any(|&pane| (first..=last).contains(&pane) && known(pane));
+            let range = StampRange::new(PaneRange { first, last }, newest);
+            let mask = recent_mask(range, stamp(newest, newest));
+            let found = range.contains(all.last[LANE]) || all.recent[LANE] & mask != 0;
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn what_an_exact_set_knows_of_openings_is_enough(
+            panes in prop::collection::vec(0..60_u32, 1..40), later in 0..20_u32,
+        ) {
+            let newest = panes.iter().copied().max().unwrap_or(0) + later;
+            let exact = panes.iter().map(|&pane| Openings::at(stamp(pane, newest)));
+            let exact = exact.fold(Openings::default(), Openings::merged);
+            let all = opened(&panes, newest);
+            prop_assert_eq!(exact.last, all.last[LANE]);
+            prop_assert_eq!(exact.recent(stamp(newest, newest)), all.recent[LANE]);
+        }
+    }
+}
