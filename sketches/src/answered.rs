@@ -269,15 +269,18 @@ impl OpenedAnswered {
         }
     }
 
-    /// Moves the newest pane forward to `pane`, and sweeps when that enters another era.
+    /// Moves the newest pane forward to `pane`, if it is later.
     fn advance(&mut self, pane: Pane) {
         if self.is_empty() {
             self.newest = pane;
-            return;
+        } else if pane > self.newest {
+            self.move_newest(pane);
         }
-        if pane <= self.newest {
-            return;
-        }
+    }
+
+    /// Sweeps when `pane` enters another era. Once per pane: kept apart from what happens per update.
+    #[inline(never)]
+    fn move_newest(&mut self, pane: Pane) {
         let advance = Advance::new(self.newest, pane);
         self.newest = pane;
         match &mut self.tier {
@@ -295,16 +298,17 @@ impl OpenedAnswered {
     }
 
     fn raise(&mut self, element: Element) {
-        let newest = self.newest_stamp();
+        let newest = self.newest;
+        let newest = || stamps::stamp(newest, newest);
         match &mut self.tier {
             Tier::Exact(set) => {
                 if set.raise(element).is_err() {
-                    let mut sketch = promoted(set, newest);
-                    sketch.raise(element, newest);
+                    let mut sketch = promoted(set, newest());
+                    sketch.raise(element, newest());
                     self.tier = Tier::Sketch(sketch);
                 }
             }
-            Tier::Sketch(sketch) => sketch.raise(element, newest),
+            Tier::Sketch(sketch) => sketch.raise(element, newest()),
         }
     }
 }

@@ -62,11 +62,13 @@ impl Openings {
     }
 
     pub(super) fn merged(self, other: Self) -> Self {
+        if self.last == other.last {
+            return Self { last: self.last, before: self.before | other.before };
+        }
         let (late, early) = if self.last >= other.last { (self, other) } else { (other, self) };
         let distance = u32::from(late.last - early.last);
         let before = match distance {
             _ if early.last == NEVER => 0,
-            0 => early.before,
             // The earlier last becomes a bit; what is shifted out is more than 16 panes back.
             1..=16 => early.before.checked_shl(distance).unwrap_or(0) | 1 << (distance - 1),
             _ => 0,

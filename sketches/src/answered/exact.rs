@@ -37,7 +37,7 @@ pub(super) struct Full;
 #[derive(Clone, Debug)]
 pub(super) enum ExactSet {
     Inline { len: u8, words: [u32; WORDS] },
-    Heap { len: u8, words: Box<[u32]> },
+    Heap { len: u8, room: u8, words: Box<[u32]> },
 }
 
 /// The words of all places, used or not.
@@ -172,7 +172,7 @@ impl ExactSet {
     }
 
     fn find(&self, fingerprint: Fingerprint) -> Option<usize> {
-        let (chunks, rest) = self.planes().fingerprints.as_chunks::<LANES>();
+        let (chunks, rest) = self.words()[..self.room()].as_chunks::<LANES>();
         // Without an early exit the comparisons of a chunk become vector instructions.
         let holds = |chunk: &[Fingerprint; LANES]| {
             chunk.iter().fold(false, |any, &f| any | (f == fingerprint))
@@ -186,24 +186,25 @@ impl ExactSet {
     }
 
     fn raise_at(&mut self, place: usize, stamps: Stamps) {
+        let room = self.room();
         let words = self.words_mut();
-        let room = words.len() / WORDS;
         let (openings, ends) = (room + place, 2 * room + place);
         let kept = Stamps::unpacked([words[openings], words[ends]]);
         [words[openings], words[ends]] = kept.merged(stamps).packed();
     }
 
-    /// Appends an element that the set does not hold.
+    /// Appends an element that the set does not hold: much rarer than another stamp for one that it holds.
+    #[inline(never)]
     fn push(&mut self, element: Element) -> Result<(), Full> {
         let place = self.len();
         if place == EXACT_MAX {
             return Err(Full);
         }
-        if place == self.words().len() / WORDS {
-            *self = self.with_room(2 * place);
+        if place == self.room() {
+            *self = self.with_twice_the_room();
         }
+        let room = self.room();
         let words = self.words_mut();
-        let room = words.len() / WORDS;
         let [openings, ends] = element.stamps.packed();
         words[place] = element.fingerprint;
         words[room + place] = openings;
@@ -214,15 +215,22 @@ impl ExactSet {
         Ok(())
     }
 
-    /// The same elements with room for `room` of them, which is two or more.
-    fn with_room(&self, room: usize) -> Self {
+    fn with_twice_the_room(&self) -> Self {
+        let room = 2 * self.room();
         let mut words = vec![0; room * WORDS].into_boxed_slice();
         let Planes { fingerprints, openings, ends } = self.used();
         for (plane, used) in words.chunks_exact_mut(room).zip([fingerprints, openings, ends]) {
             plane[..used.len()].copy_from_slice(used);
         }
-        match *self {
-            Self::Inline { len, .. } | Self::Heap { len, .. } => Self::Heap { len, words },
+        let [len, room] = [self.len(), room].map(|count| u8::try_from(count).unwrap_or(u8::MAX));
+        Self::Heap { len, room, words }
+    }
+
+    /// The number of elements that fit into the words.
+    const fn room(&self) -> usize {
+        match self {
+            Self::Inline { .. } => 1,
+            Self::Heap { room, .. } => *room as usize,
         }
     }
 
@@ -242,7 +250,7 @@ impl ExactSet {
 
     fn planes(&self) -> Planes<'_> {
         let words = self.words();
-        let (fingerprints, stamps) = words.split_at(words.len() / WORDS);
+        let (fingerprints, stamps) = words.split_at(self.room());
         let (openings, ends) = stamps.split_at(fingerprints.len());
         Planes { fingerprints, openings, ends }
     }

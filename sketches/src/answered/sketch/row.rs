@@ -37,15 +37,17 @@ impl Opened {
     /// The same openings, told from a later newest pane.
     pub(super) fn advanced(&self, advance: Advance) -> Self {
         let Advance { from, panes, distance } = advance;
-        let shift = panes % RECENT_PANES;
-        let kept = if panes < RECENT_PANES { u16::MAX } else { 0 };
+        // Shifts by multiplying: that is one vector instruction for any number of panes.
+        let scale = 1_u16.checked_shl(panes).unwrap_or(0);
         // An opening in the newest pane was known by its stamp alone.
         let newest = panes.checked_sub(1).and_then(|bit| 1_u16.checked_shl(bit)).unwrap_or(0);
-        let recent = std::array::from_fn(|lane| {
-            let was_newest = if self.last[lane] == from { newest } else { 0 };
-            self.recent[lane] << shift & kept | was_newest
-        });
-        Self { last: self.last.map(|stamp| stamp.saturating_sub(distance)), recent }
+        Self {
+            last: std::array::from_fn(|lane| self.last[lane].saturating_sub(distance)),
+            recent: std::array::from_fn(|lane| {
+                let was_newest = if self.last[lane] == from { newest } else { 0 };
+                self.recent[lane].wrapping_mul(scale) | was_newest
+            }),
+        }
     }
 
     /// Without the cells that were last opened before `oldest_kept`.

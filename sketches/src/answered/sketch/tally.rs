@@ -30,7 +30,7 @@ struct Question {
 }
 
 /// One comparison per stamp: those before the range wrap around and end up above its length.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Within {
     first: Stamp,
     length: Stamp,
@@ -49,6 +49,8 @@ impl Tally {
             window_recent: recent_mask(ranges.window, newest),
             settled_recent: recent_mask(ranges.settled, newest),
         };
+        // Mostly: the window ends with the newest pane, and no earlier answer acquits.
+        let is_one_range = question.later == question.window && question.since == question.window;
         let none = [0; RANKS];
         let mut tally =
             Self { seen: none, failed_or_answered: none, answered: none, answered_since: none };
@@ -63,7 +65,10 @@ impl Tally {
             };
             let cells_set = match ends {
                 None => question.of_openings(opened),
-                Some((refused, answered)) => question.of_all(opened, refused, answered),
+                Some((refused, answered)) if is_one_range => {
+                    question.of_all::<true>(opened, refused, answered)
+                }
+                Some((refused, answered)) => question.of_all::<false>(opened, refused, answered),
             };
             [
                 tally.seen[rank],
@@ -90,7 +95,13 @@ impl Question {
         [seen, failed, 0, 0]
     }
 
-    fn of_all(&self, opened: &OpenedRow, refused: &Row, answered: &Row) -> [u32; 4] {
+    /// With `ONE`, answers are looked for in one range only: `later` and `since` are the window.
+    fn of_all<const ONE: bool>(
+        &self,
+        opened: &OpenedRow,
+        refused: &Row,
+        answered: &Row,
+    ) -> [u32; 4] {
         let mut sums = [[0_u16; LANES]; 4];
         for ((Opened { last, recent }, refused), answered) in
             opened.iter().zip(refused).zip(answered)
@@ -98,16 +109,20 @@ impl Question {
             for lane in 0..LANES {
                 let is_refused = self.window.contains(refused[lane]);
                 let is_answered = self.window.contains(answered[lane]);
-                let is_since = self.since.contains(answered[lane]);
+                let is_since = if ONE { is_answered } else { self.since.contains(answered[lane]) };
                 let is_opened = self.is_opened(last[lane], recent[lane]);
                 let is_settled = self.is_settled(last[lane], recent[lane]);
                 sums[0][lane] += u16::from(is_opened | is_refused | is_answered);
                 sums[1][lane] += u16::from(is_settled | is_refused | is_since);
-                sums[2][lane] += u16::from(self.later.contains(answered[lane]));
-                sums[3][lane] += u16::from(is_since);
+                sums[2][lane] += u16::from(is_since);
+                if !ONE {
+                    sums[3][lane] += u16::from(self.later.contains(answered[lane]));
+                }
             }
         }
-        sums.map(|lanes| lanes.into_iter().sum::<u16>().into())
+        let [seen, failed_or_answered, since, later] =
+            sums.map(|lanes| lanes.into_iter().sum::<u16>().into());
+        [seen, failed_or_answered, if ONE { since } else { later }, since]
     }
 
     // Bitwise operators, so that the cells of a chunk go through the same vector instructions.
