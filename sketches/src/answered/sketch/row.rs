@@ -3,9 +3,6 @@
 use super::super::stamps::{Advance, NEVER, Stamp, StampRange};
 use super::{CHUNKS, LANES};
 
-/// Panes before the newest that [`Opened::recent`] tells apart.
-const RECENT_PANES: u32 = 16;
-
 /// Rows that memory is allocated for at once: a table that grows soon needs the next.
 const RANKS_AT_ONCE: usize = 4;
 
@@ -170,7 +167,7 @@ mod tests {
             prop_assert_eq!(opened(left, newest).merged(&opened(right, newest)), all);
             prop_assert_eq!(all.merged(&opened(left, newest)), all);
 
-            let known = |pane: u32| pane == latest || pane + RECENT_PANES >= newest;
+            let known = |pane: u32| pane == latest || pane + 16 >= newest;
             let expected = panes.iter().any(|&pane| (first..=last).contains(&pane) && known(pane));
             let range = StampRange::new(PaneRange { first, last }, newest);
             let mask = recent_mask(range, stamp(newest, newest));
