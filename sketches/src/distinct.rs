@@ -321,7 +321,7 @@ impl Estimate {
 
 impl From<likelihood::Estimate> for Estimate {
     fn from(estimate: likelihood::Estimate) -> Self {
-        let likelihood::Estimate { distinct, standard_error } = estimate;
+        let likelihood::Estimate { distinct, standard_error, .. } = estimate;
         Self { distinct, standard_error, is_exact: false }
     }
 }

@@ -14,6 +14,30 @@ pub(crate) struct Estimate {
     pub(crate) distinct: f64,
     /// One sigma of `distinct`, in elements.
     pub(crate) standard_error: f64,
+    /// Probability that one more element sets another bit.
+    pub(crate) fresh: f64,
+}
+
+impl Estimate {
+    /// The elements of this set that are not in `part`, whose bits are all among this set's.
+    ///
+    /// To the first order, an estimate is off by its score over its information. Given the larger
+    /// set's bits, those of the smaller one say nothing more about the larger: the covariance of the
+    /// scores is the information of the larger set, that of the estimates is the variance of the smaller
+    /// one's, and the variance of the difference is the difference of the variances.
+    ///
+    /// That holds for many bits. Few that differ are as good as Poisson, and where none does, elements
+    /// may still hide behind the bits of `part`: two bits more give an interval of two sigma that holds
+    /// there too, to the nearest element.
+    pub(crate) fn without(self, part: Self) -> Self {
+        let variance = self.standard_error.powi(2) - part.standard_error.powi(2);
+        let hidden = 2.0 * (1.0 - self.fresh) / self.fresh.powi(2);
+        Self {
+            distinct: (self.distinct - part.distinct).max(0.0),
+            standard_error: (variance.max(0.0) + hidden).sqrt(),
+            fresh: self.fresh,
+        }
+    }
 }
 
 /// Distinct elements, from how many cells of each rank have their bit set.
@@ -30,7 +54,7 @@ pub(crate) struct Estimate {
 pub(crate) fn estimate(set: &[u32], registers: u32) -> Estimate {
     let bitmap = Bitmap::new(set, registers);
     if bitmap.cells_set <= 0.0 {
-        return Estimate { distinct: 0.0, standard_error: 0.0 };
+        return Estimate { distinct: 0.0, standard_error: 0.0, fresh: 1.0 };
     }
     let (mut low, mut high) = bitmap.bounds();
     let mut distinct = bitmap.guess().clamp(low, high);
@@ -51,11 +75,11 @@ pub(crate) fn estimate(set: &[u32], registers: u32) -> Estimate {
         distinct = if is_within { next } else { (low * high).sqrt() };
     }
     let variance = information.recip() - distinct;
-    Estimate { distinct, standard_error: variance.max(0.0).sqrt() }
+    Estimate { distinct, standard_error: variance.max(0.0).sqrt(), fresh: bitmap.misses }
 }
 
 /// Where the last step is this small, what it leaves is its square.
-const PRECISION: f64 = 1e-7;
+const PRECISION: f64 = 1e-5;
 
 /// Never reached: at most one doubling per rank, and then a few steps back.
 const ITERATIONS_MAX: u32 = 60;

@@ -83,7 +83,7 @@ impl Oracle {
             unanswered += u32::from((is_settled || within(refused_at)) && !is_answered_since);
         }
         let [seen, answered, unanswered] = [seen, answered, unanswered].map(f64::from);
-        Counts { seen, answered, unanswered, standard_error: 0.0, exact: true }
+        Counts { seen, seen_error: 0.0, answered, unanswered, standard_error: 0.0, exact: true }
     }
 
     fn first_opened(&self, window: PaneRange) -> Option<Pane> {
@@ -197,8 +197,9 @@ proptest! {
         let mut subject = OpenedAnswered::new();
         operations.iter().for_each(|&operation| apply(&mut subject, operation));
         let before = subject.clone();
+        let memory_bytes = subject.memory_bytes();
         subject.expire(oldest_kept);
-        prop_assert!(subject.memory_bytes() <= before.memory_bytes());
+        prop_assert!(subject.memory_bytes() <= memory_bytes);
         for (window, settled) in windows {
             let window = PaneRange { first: window.first.max(oldest_kept), ..window };
             let (kept, all) = (subject.count(window, settled), before.count(window, settled));
@@ -233,18 +234,35 @@ fn sizes_grow_in_classes_to_the_stated_bounds() {
     let inline = size_of::<OpenedAnswered>();
     for element in 0..128 {
         subject.opened(hash(element), 7);
-        let class = (element as usize + 1).next_power_of_two().max(4);
-        assert_eq!(subject.memory_bytes(), inline + class * 12);
+        let room = (element as usize + 1).next_power_of_two();
+        let heap = if room == 1 { 0 } else { room * 12 };
+        assert_eq!(subject.memory_bytes(), inline + heap);
     }
     assert!(subject.is_exact());
-    subject.opened(hash(128), 7);
+    for element in 128..100_000 {
+        subject.opened(hash(element), 7);
+    }
     assert!(!subject.is_exact());
-    assert_eq!(subject.memory_bytes(), inline + 32 + 8 * 1_024);
-    subject.refused(hash(129), 7);
-    subject.answered(hash(129), 7);
-    assert_eq!(subject.memory_bytes(), inline + 32 + 3 * 8 * 1_024);
-    subject.opened(hash(128), 8);
-    assert_eq!(subject.memory_bytes(), inline + 32 + 4 * 8 * 1_024);
+    let (sketch, table) = (72, 8 * 1_024);
+    assert_eq!(subject.memory_bytes(), inline + sketch + 2 * table);
+    (0..100_000).for_each(|element| subject.refused(hash(element), 7));
+    assert_eq!(subject.memory_bytes(), inline + sketch + 3 * table);
+    (0..100_000).for_each(|element| subject.answered(hash(element), 7));
+    assert_eq!(subject.memory_bytes(), inline + sketch + 4 * table);
+    assert_eq!(subject.memory_bytes(), 32_872);
+}
+
+#[test]
+fn a_sketch_of_few_elements_holds_only_the_ranks_that_they_reach() {
+    let mut subject = OpenedAnswered::new();
+    // A fingerprint has more zeros in front than rank 8 if it is below 2^24.
+    let few = (0..300).filter(|&element| hash(element) >> 32 >= 1 << 24);
+    few.for_each(|element| subject.opened(hash(element), 7));
+    assert!(!subject.is_exact());
+    assert_eq!(subject.memory_bytes(), size_of::<OpenedAnswered>() + 72 + 8 * 1_024);
+    subject.refused(hash(5), 7);
+    let rows = (u64::leading_zeros(hash(5)) as usize + 1).next_multiple_of(4);
+    assert_eq!(subject.memory_bytes(), size_of::<OpenedAnswered>() + 72 + 8 * 1_024 + rows * 512);
 }
 
 #[test]
@@ -253,5 +271,7 @@ fn expiry_fits_the_memory_to_what_is_left() {
     (0..100).for_each(|element| subject.opened(hash(element), 7));
     (0..3).for_each(|element| subject.opened(hash(element), 9));
     subject.expire(8);
-    assert_eq!(subject.memory_bytes(), size_of::<OpenedAnswered>() + 48);
+    assert_eq!(subject.memory_bytes(), size_of::<OpenedAnswered>() + 4 * 12);
+    subject.expire(10);
+    assert_eq!(subject.memory_bytes(), size_of::<OpenedAnswered>());
 }

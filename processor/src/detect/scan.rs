@@ -122,7 +122,7 @@ impl Detector {
         signal.window_s = verdict.threshold.window_s;
         signal.threshold = u64::from(verdict.threshold.distinct);
         signal.estimate = rounded(verdict.estimate);
-        signal.estimate_error = rounded(verdict.counts.standard_error);
+        signal.estimate_error = rounded(verdict.error);
         signal.first_seen_s = self.window.start_s(verdict.first).min(last_s);
         signal.last_seen_s = last_s;
         signal.evidence = self.evidence(&scope, signal.window_s);

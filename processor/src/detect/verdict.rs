@@ -15,6 +15,8 @@ pub(super) struct Verdict {
     pub(super) threshold: Threshold,
     /// What is compared with the threshold.
     pub(super) estimate: f64,
+    /// One sigma of it.
+    pub(super) error: f64,
     pub(super) counts: Counts,
     /// Failed share of the attempts that opens a finding.
     share_min: f64,
@@ -65,7 +67,7 @@ pub(super) fn still_holds(
     let holds = |end: Pane| {
         let range = window.range(opened.window_s, end);
         let verdict = measure(config, (scope, entity), opened, (range, settled))?;
-        let margin = SIGMAS * verdict.counts.standard_error;
+        let margin = SIGMAS * verdict.error;
         (verdict.estimate + margin >= f64::from(opened.distinct)).then_some(verdict)
     };
     holds(pane).or_else(|| holds(settled))
@@ -82,30 +84,34 @@ fn measure(
     // keepalives that look like refused probes. A sketch would pay for the longer memory with noise.
     let answered_since = if entity.elements.is_exact() { 0 } else { range.first };
     let counts = entity.elements.count_since(range, settled, answered_since);
-    let (kind, estimate, share_min) = match scope {
-        Scope::Pair { .. } => {
-            (Kind::VerticalScan, counts.unanswered, config.vertical_scan.unanswered_share_min)
-        }
-        Scope::Service { protocol, .. } => {
-            let estimate = if is_icmp(*protocol) { counts.seen } else { counts.unanswered };
-            (Kind::HorizontalScan, estimate, config.horizontal_scan.unanswered_share_min)
+    let is_ping = matches!(scope, Scope::Service { protocol, .. } if is_icmp(*protocol));
+    let (estimate, error) = if is_ping {
+        (counts.seen, counts.seen_error)
+    } else {
+        (counts.unanswered, counts.standard_error)
+    };
+    let (kind, share_min) = match scope {
+        Scope::Pair { .. } => (Kind::VerticalScan, config.vertical_scan.unanswered_share_min),
+        Scope::Service { .. } => {
+            (Kind::HorizontalScan, config.horizontal_scan.unanswered_share_min)
         }
         Scope::Source { .. } => {
             let breadth = entity.breadth.as_ref()?;
             let hosts = breadth.hosts.count(range, range.last).seen;
             let ports = breadth.ports.count(range, range.last).seen;
             let kind = breadth_kind(&config.block_scan, hosts, ports)?;
-            (kind, counts.unanswered, config.block_scan.unanswered_share_min)
+            (kind, config.block_scan.unanswered_share_min)
         }
     };
     let first = entity.elements.first_opened(range).unwrap_or(range.last);
-    Some(Verdict { kind, threshold: *threshold, estimate, counts, share_min, first })
+    Some(Verdict { kind, threshold: *threshold, estimate, error, counts, share_min, first })
 }
 
 impl Verdict {
     /// Whether the estimate clears the threshold, and failures are a large enough share of the attempts. Those that may yet
     /// be answered belong to neither side of the share, except in a ping sweep, which counts them in its estimate.
     fn opens(&self) -> bool {
+        // Where the share is at its least, the error of the unanswered exceeds that of what is compared with it.
         let margin = SIGMAS * self.counts.standard_error;
         let is_estimate_of_all = self.estimate > self.counts.unanswered;
         let decided = if is_estimate_of_all {
@@ -113,7 +119,7 @@ impl Verdict {
         } else {
             self.counts.unanswered + self.counts.answered
         };
-        self.estimate - margin >= f64::from(self.threshold.distinct)
+        self.estimate - SIGMAS * self.error >= f64::from(self.threshold.distinct)
             && self.counts.unanswered - margin >= self.share_min * decided
     }
 }

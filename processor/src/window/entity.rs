@@ -216,7 +216,7 @@ const ALLOCATION_BYTES: usize = 16;
 fn set_heap_bytes(set: &OpenedAnswered) -> usize {
     match set.memory_bytes() - size_of::<OpenedAnswered>() {
         0 => 0,
-        // A sketch is a box of up to four tables, an exact set one block.
+        // A sketch is a box with up to three tables, an exact set one block.
         heap => heap + if set.is_exact() { ALLOCATION_BYTES } else { 4 * ALLOCATION_BYTES },
     }
 }

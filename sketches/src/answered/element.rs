@@ -62,11 +62,13 @@ impl Openings {
     }
 
     pub(super) fn merged(self, other: Self) -> Self {
+        if self.last == other.last {
+            return Self { last: self.last, before: self.before | other.before };
+        }
         let (late, early) = if self.last >= other.last { (self, other) } else { (other, self) };
         let distance = u32::from(late.last - early.last);
         let before = match distance {
             _ if early.last == NEVER => 0,
-            0 => early.before,
             // The earlier last becomes a bit; what is shifted out is more than 16 panes back.
             1..=16 => early.before.checked_shl(distance).unwrap_or(0) | 1 << (distance - 1),
             _ => 0,
@@ -96,6 +98,25 @@ impl Openings {
         let skipped = self.last.saturating_sub(range.last());
         let panes = self.panes() >> skipped.min(31);
         (self.last >= range.first()) & (panes & range.length_mask() != 0)
+    }
+
+    /// Which of the 16 panes before `newest`, which is not before the last opening, had one.
+    ///
+    /// Bit i: the pane `i + 1` before `newest`.
+    pub(super) fn recent(self, newest: Stamp) -> u16 {
+        let age = u32::from(newest.saturating_sub(self.last));
+        let panes = if self.last == NEVER { 0 } else { self.panes() };
+        let [low, high, ..] = (panes.checked_shl(age).unwrap_or(0) >> 1).to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
+    const fn packed(self) -> u32 {
+        pack(self.last, self.before)
+    }
+
+    const fn unpacked(word: u32) -> Self {
+        let [before, last] = unpack(word);
+        Self { last, before }
     }
 
     /// Bit j is the pane j before the last, which is bit 0.
@@ -137,6 +158,36 @@ impl Stamps {
     pub(super) fn newest(self) -> Stamp {
         self.opened.last.max(self.refused).max(self.answered)
     }
+
+    /// Two words of an exact set.
+    pub(super) const fn packed(self) -> [u32; 2] {
+        [self.opened.packed(), pack(self.refused, self.answered)]
+    }
+
+    pub(super) const fn unpacked([openings, ends]: [u32; 2]) -> Self {
+        let [answered, refused] = unpack(ends);
+        Self { opened: Openings::unpacked(openings), refused, answered }
+    }
+}
+
+impl Element {
+    /// The element after its stamps have lost `distance`, unless none is left.
+    pub(super) fn swept(self, distance: Stamp) -> Option<Self> {
+        let stamps = self.stamps.swept(distance);
+        (stamps.newest() != NEVER).then_some(Self { stamps, ..self })
+    }
+}
+
+/// The first half is the upper one.
+const fn pack(upper: u16, lower: u16) -> u32 {
+    let ([a, b], [c, d]) = (lower.to_le_bytes(), upper.to_le_bytes());
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The lower half, then the upper one.
+const fn unpack(word: u32) -> [u16; 2] {
+    let [a, b, c, d] = word.to_le_bytes();
+    [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
 }
 
 #[cfg(test)]

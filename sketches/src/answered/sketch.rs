@@ -1,253 +1,188 @@
-//! The sketch tier: a sliding-window `HyperLogLog` that keeps a stamp per rank.
+//! The sketch tier: a rank-by-register bitmap whose bits are stamps.
 //!
-//! Each of 256 registers keeps, for each of 16 ranks, the last stamp at which an element had that
-//! rank. The register of a window is the highest rank stamped within it, so the ordinary estimate
-//! follows for every window at once. A single (rank, stamp) pair per register is a trap: an old high
-//! rank hides newer low ones, or is overwritten by them.
+//! An element has one cell, in one of 16 ranks and one of 256 registers; a cell keeps the last stamp
+//! of each event of its elements. The bitmap of a window is what is stamped within it, for every
+//! window at once, and the likelihood of all its bits gives the estimate (`likelihood.rs`). A single
+//! (rank, stamp) pair per register is a trap: an old high rank hides newer low ones, or is
+//! overwritten by them.
 //!
-//! There is one table of 8 KB per event, allocated when the event first happens, and one for the
-//! panes before the last opening (see [`Openings`]). Tables are rank by rank: the registers of a
-//! window are then computed eight at a time, and most updates stay within the first few rows.
-//! What was opened, refused or answered is a union, the maximum of registers; the unanswered are
-//! the failed-or-answered less the answered.
+//! There is one table per event. Openings also keep which of the 16 panes before the newest had
+//! one: before the newest of the whole sketch, not of the cell, so that a question or a merge does the
+//! same to all cells, eight per vector instruction. Rows of a table are ranks, and only those up to
+//! the highest that was hit are allocated: the fewer elements, the fewer ranks they reach.
+//!
+//! What was opened, refused or answered is a union of bitmaps; the unanswered are the
+//! failed-or-answered less the answered.
+
+mod row;
+mod tally;
 
 use super::Counts;
-use super::element::{Element, Fingerprint, Openings, Ranges};
-use super::stamps::{NEVER, Stamp, StampRange};
-use crate::estimator;
+use super::element::{Element, Fingerprint, Ranges, Stamps};
+use super::exact::ExactSet;
+use super::stamps::{Advance, NEVER, Stamp, StampRange};
+use crate::likelihood::{self, Estimate};
+use row::{Opened, OpenedRow, Row};
+use tally::Tally;
 
-/// 256 registers: 6.5 % standard error, and 8 of the fingerprint's 32 bits.
-const REGISTERS: usize = 256;
+/// 256 registers: 4.1 % standard error, and 8 of the fingerprint's 32 bits.
+const REGISTERS: u32 = 256;
 
 /// 16 ranks reach 256 * 2^15 = 8 million elements.
 const RANKS: usize = 16;
 
-type Table = [[Stamp; REGISTERS]; RANKS];
+/// Registers side by side in memory.
+const LANES: usize = 16;
 
-/// The rank of each register, 0 if none: as wide as a stamp, for the vector instructions.
-type Registers = [u16; REGISTERS];
+/// Chunks of a row.
+const CHUNKS: usize = REGISTERS as usize / LANES;
 
 /// One table per event; those that have never happened take no memory.
+///
+/// The last row of a table is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sketch {
-    opened: Option<Box<Table>>,
-    /// [`Openings::before`] of each stamp of `opened`.
-    opened_before: Option<Box<Table>>,
-    refused: Option<Box<Table>>,
-    answered: Option<Box<Table>>,
+    opened: Vec<OpenedRow>,
+    refused: Vec<Row>,
+    answered: Vec<Row>,
 }
 
 impl Sketch {
-    /// Merges the element's stamps into those of its rank.
-    pub(super) fn raise(&mut self, element: Element) {
-        let cell = cell_of(element.fingerprint);
-        self.raise_opened(cell, element.stamps.opened);
-        raise_cell(&mut self.refused, cell, element.stamps.refused);
-        raise_cell(&mut self.answered, cell, element.stamps.answered);
+    /// Merges the element's stamps into those of its cell. `newest` is the stamp of the newest pane.
+    pub(super) fn raise(&mut self, element: Element, newest: Stamp) {
+        let (rank, register) = cell_of(element.fingerprint);
+        let Stamps { opened, refused, answered } = element.stamps;
+        let (chunk, lane) = (register / LANES, register % LANES);
+        if opened.last != NEVER {
+            let kept = &mut row::grown(&mut self.opened, rank)[chunk];
+            kept.last[lane] = kept.last[lane].max(opened.last);
+            kept.recent[lane] |= opened.recent(newest);
+        }
+        for (table, stamp) in [(&mut self.refused, refused), (&mut self.answered, answered)] {
+            if stamp != NEVER {
+                let kept = &mut row::grown(table, rank)[chunk][lane];
+                *kept = (*kept).max(stamp);
+            }
+        }
     }
 
-    /// Merges the stamps of `other`, each less `distance`.
-    pub(super) fn merge(&mut self, other: &Self, distance: Stamp) {
-        raise_table(&mut self.refused, other.refused.as_deref(), distance);
-        raise_table(&mut self.answered, other.answered.as_deref(), distance);
-        let Some(theirs) = &other.opened else { return };
-        if self.opened_before.is_none() && other.opened_before.is_none() && self.opened.is_none() {
-            raise_table(&mut self.opened, Some(theirs), distance);
-            return;
+    /// Raises all elements of an exact set that have a stamp left when each has lost `distance`.
+    pub(super) fn raise_all(&mut self, set: &ExactSet, distance: Stamp, newest: Stamp) {
+        let elements = set.elements().filter_map(|element| element.swept(distance));
+        elements.for_each(|element| self.raise(element, newest));
+    }
+
+    /// Merges the stamps of `other`, each after `advance` to our newest pane.
+    pub(super) fn merge(&mut self, other: &Self, advance: Advance) {
+        let Advance { panes, distance, .. } = advance;
+        if panes == 0 {
+            row::merge(&mut self.opened, &other.opened, Opened::merged);
+        } else {
+            row::merge(&mut self.opened, &other.opened, |ours, theirs| {
+                ours.merged(&theirs.advanced(advance))
+            });
         }
-        for rank in 0..RANKS {
-            if theirs[rank] == [NEVER; REGISTERS] {
-                continue;
+        for (ours, theirs) in
+            [(&mut self.refused, &other.refused), (&mut self.answered, &other.answered)]
+        {
+            row::merge(ours, theirs, |ours, theirs| {
+                std::array::from_fn(|lane| ours[lane].max(theirs[lane].saturating_sub(distance)))
+            });
+        }
+        self.trim();
+    }
+
+    /// Moves the newest pane.
+    pub(super) fn advance(&mut self, advance: Advance) {
+        for chunk in self.opened.as_flattened_mut() {
+            *chunk = chunk.advanced(advance);
+        }
+        if advance.distance > 0 {
+            for table in [&mut self.refused, &mut self.answered] {
+                for stamp in table.as_flattened_mut().as_flattened_mut() {
+                    *stamp = stamp.saturating_sub(advance.distance);
+                }
             }
-            for register in 0..REGISTERS {
-                let openings = other.openings((rank, register)).swept(distance);
-                self.raise_opened((rank, register), openings);
-            }
+            self.trim();
         }
     }
 
     /// Forgets the stamps before `oldest_kept`.
     pub(super) fn expire(&mut self, oldest_kept: Stamp) {
-        self.update(|stamp| if stamp < oldest_kept { NEVER } else { stamp });
-    }
-
-    /// Takes `distance` from every stamp.
-    pub(super) fn sweep(&mut self, distance: Stamp) {
-        self.update(|stamp| stamp.saturating_sub(distance));
+        for chunk in self.opened.as_flattened_mut() {
+            *chunk = chunk.expired(oldest_kept);
+        }
+        for table in [&mut self.refused, &mut self.answered] {
+            for stamp in table.as_flattened_mut().as_flattened_mut() {
+                *stamp = if *stamp < oldest_kept { NEVER } else { *stamp };
+            }
+        }
+        self.trim();
     }
 
     /// Whether no stamp is left.
     pub(super) const fn is_empty(&self) -> bool {
-        self.opened.is_none() && self.refused.is_none() && self.answered.is_none()
+        self.opened.is_empty() && self.refused.is_empty() && self.answered.is_empty()
     }
 
     /// Estimates what the exact tier counts.
-    pub(super) fn count(&self, ranges: Ranges) -> Counts {
-        let answered = registers(self.answered.as_deref(), ranges.window);
-        let refused = registers(self.refused.as_deref(), ranges.window);
-        let opened = self.opened_registers(ranges.window);
-        // Mostly, the window reaches the newest pane and nothing comes after it.
-        let answered_since = match ranges.since {
-            since if since == ranges.window => answered,
-            since => registers(self.answered.as_deref(), since),
-        };
-        let settled = match ranges.settled {
-            settled if settled == ranges.window => opened,
-            settled => self.opened_registers(settled),
-        };
-        let failed_or_answered = union(&union(&settled, &refused), &answered_since);
-        let seen = estimate(&union(&union(&opened, &refused), &answered));
-        let all = estimate(&failed_or_answered);
-        // Equal registers give exactly 0: everything that failed was answered as far as we can tell.
-        let unanswered = (all - estimate(&answered_since)).max(0.0);
+    pub(super) fn count(&self, ranges: Ranges, newest: Stamp) -> Counts {
+        let tally = Tally::new(self, ranges, newest);
+        let seen = estimate(&tally.seen);
+        let same_or = |set, known, estimated| if set == known { estimated } else { estimate(set) };
+        let all = same_or(&tally.failed_or_answered, &tally.seen, seen);
+        let answered = estimate(&tally.answered);
+        let since = same_or(&tally.answered_since, &tally.answered, answered);
+        // Equal bits give exactly 0: everything that failed was answered as far as we can tell.
+        let unanswered = all.without(since);
         Counts {
-            seen,
-            answered: estimate(&answered),
-            unanswered,
-            standard_error: estimator::standard_error(REGISTERS as f64) * seen.max(all),
+            seen: seen.distinct,
+            seen_error: seen.standard_error,
+            answered: answered.distinct,
+            unanswered: unanswered.distinct,
+            standard_error: unanswered.standard_error,
             exact: false,
         }
     }
 
-    /// The earliest known opening or refusal in `window` of any register and rank.
-    pub(super) fn first_opened(&self, window: StampRange) -> Option<Stamp> {
-        let cells =
-            (0..RANKS).flat_map(|rank| (0..REGISTERS).map(move |register| (rank, register)));
-        let opened = cells.filter_map(|cell| self.openings(cell).earliest_within(window));
-        let refused = self.refused.iter().flat_map(|table| table.as_flattened()).copied();
-        opened.chain(refused.filter(|&stamp| window.contains(stamp))).min()
+    /// The earliest known opening or refusal in `window` of any cell.
+    pub(super) fn first_opened(&self, window: StampRange, newest: Stamp) -> Option<Stamp> {
+        let opened = self.opened.as_flattened();
+        let last = opened.iter().map(|chunk| &chunk.last);
+        let refused = self.refused.as_flattened();
+        let last = row::earliest(last, window).min(row::earliest(refused, window));
+        let recent = opened.iter().fold([0; LANES], |any, chunk| {
+            std::array::from_fn(|lane| any[lane] | chunk.recent[lane])
+        });
+        let recent = recent.into_iter().fold(0, |any, lane| any | lane);
+        // The highest bit is the earliest pane.
+        let bits = u16::BITS - (recent & row::recent_mask(window, newest)).leading_zeros();
+        let before = Stamp::try_from(bits).ok().filter(|&bits| bits > 0);
+        let recent = before.map_or(Stamp::MAX, |panes| newest.saturating_sub(panes));
+        Some(last.min(recent)).filter(|&stamp| stamp != Stamp::MAX)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let tables = [&self.opened, &self.opened_before, &self.refused, &self.answered];
-        size_of::<Self>() + tables.into_iter().flatten().count() * size_of::<Table>()
+        size_of::<Self>()
+            + self.opened.capacity() * size_of::<OpenedRow>()
+            + (self.refused.capacity() + self.answered.capacity()) * size_of::<Row>()
     }
 
-    fn openings(&self, (rank, register): (usize, usize)) -> Openings {
-        let at =
-            |table: &Option<Box<Table>>| table.as_ref().map_or(0, |table| table[rank][register]);
-        Openings { last: at(&self.opened), before: at(&self.opened_before) }
-    }
-
-    fn raise_opened(&mut self, cell: (usize, usize), openings: Openings) {
-        if openings.last == NEVER {
-            return;
-        }
-        let kept = self.openings(cell);
-        let merged = kept.merged(openings);
-        if merged == kept {
-            return;
-        }
-        let (rank, register) = cell;
-        self.opened.get_or_insert_with(empty_table)[rank][register] = merged.last;
-        if merged.before != kept.before {
-            self.opened_before.get_or_insert_with(empty_table)[rank][register] = merged.before;
-        }
-    }
-
-    /// The registers of the openings in `range`, some of which may hide behind a later one.
-    fn opened_registers(&self, range: StampRange) -> Registers {
-        let mut found = registers(self.opened.as_deref(), range);
-        let after = range.after();
-        if after.is_empty() {
-            return found;
-        }
-        let later = registers(self.opened.as_deref(), after);
-        for (register, (found, later)) in found.iter_mut().zip(later).enumerate() {
-            // Ranks above the one found whose last opening is after the range, highest first.
-            let hidden = (*found + 1..=later)
-                .rev()
-                .find(|&rank| self.openings((usize::from(rank) - 1, register)).within(range));
-            *found = hidden.unwrap_or(*found);
-        }
-        found
-    }
-
-    /// Applies `change` to every stamp and frees the tables that have none left.
-    fn update(&mut self, change: impl Fn(Stamp) -> Stamp) {
-        for table in [&mut self.opened, &mut self.refused, &mut self.answered] {
-            let Some(stamps) = table else { continue };
-            let mut newest = NEVER;
-            for stamp in stamps.as_flattened_mut() {
-                *stamp = change(*stamp);
-                newest = newest.max(*stamp);
-            }
-            if newest == NEVER {
-                *table = None;
-            }
-        }
-        self.forget_before();
-    }
-
-    /// Clears what was before openings that are gone.
-    fn forget_before(&mut self) {
-        let (Some(opened), Some(before)) = (&self.opened, &mut self.opened_before) else {
-            self.opened_before = None;
-            return;
-        };
-        for (before, &last) in before.as_flattened_mut().iter_mut().zip(opened.as_flattened()) {
-            *before = if last == NEVER { 0 } else { *before };
-        }
+    fn trim(&mut self) {
+        row::trim(&mut self.opened, |row| row.iter().all(|chunk| chunk.last == [NEVER; LANES]));
+        row::trim(&mut self.refused, |row| *row == [[NEVER; LANES]; CHUNKS]);
+        row::trim(&mut self.answered, |row| *row == [[NEVER; LANES]; CHUNKS]);
     }
 }
 
-fn empty_table() -> Box<Table> {
-    Box::new([[NEVER; REGISTERS]; RANKS])
+fn estimate(set: &[u32; RANKS]) -> Estimate {
+    likelihood::estimate(set, REGISTERS)
 }
 
-/// Row (rank less one) and column (register) of a fingerprint.
-fn cell_of(fingerprint: Fingerprint) -> (usize, usize) {
+/// Rank less one and register of a fingerprint.
+const fn cell_of(fingerprint: Fingerprint) -> (usize, usize) {
     let [register, ..] = fingerprint.to_le_bytes();
     // The register's bits, all set, would end a longer run of zeros at rank 25.
     let zeros = (fingerprint | 0xff).leading_zeros() as usize;
-    (zeros.min(RANKS - 1), usize::from(register))
-}
-
-fn raise_cell(table: &mut Option<Box<Table>>, (rank, register): (usize, usize), stamp: Stamp) {
-    if stamp != NEVER {
-        let kept = &mut table.get_or_insert_with(empty_table)[rank][register];
-        *kept = (*kept).max(stamp);
-    }
-}
-
-fn raise_table(ours: &mut Option<Box<Table>>, theirs: Option<&Table>, distance: Stamp) {
-    let Some(theirs) = theirs else { return };
-    let ours = ours.get_or_insert_with(empty_table).as_flattened_mut();
-    for (kept, &stamp) in ours.iter_mut().zip(theirs.as_flattened()) {
-        *kept = (*kept).max(stamp.saturating_sub(distance));
-    }
-}
-
-/// The `HyperLogLog` registers of the stamps within `range`.
-fn registers(table: Option<&Table>, range: StampRange) -> Registers {
-    let mut registers = [0; REGISTERS];
-    let Some(table) = table else { return registers };
-    if range.is_empty() {
-        return registers;
-    }
-    // One comparison per stamp: those before the range wrap around and end up above its length.
-    let length = range.last() - range.first();
-    for (rank, row) in (1..).zip(table) {
-        for (register, &stamp) in registers.iter_mut().zip(row) {
-            let is_within = stamp.wrapping_sub(range.first()) <= length;
-            *register = if is_within { rank } else { *register };
-        }
-    }
-    registers
-}
-
-fn union(ours: &Registers, theirs: &Registers) -> Registers {
-    let mut union = *ours;
-    for (register, &other) in union.iter_mut().zip(theirs) {
-        *register = (*register).max(other);
-    }
-    union
-}
-
-fn estimate(registers: &Registers) -> f64 {
-    let mut histogram = [0; RANKS + 1];
-    for &register in registers {
-        histogram[usize::from(register)] += 1;
-    }
-    estimator::estimate(&histogram)
+    (if zeros < RANKS { zeros } else { RANKS - 1 }, register as usize)
 }

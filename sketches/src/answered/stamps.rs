@@ -45,8 +45,26 @@ pub(super) fn pane(stamp: Stamp, newest: Pane) -> Pane {
 }
 
 /// What every stamp loses when the newest pane advances from `from` to `to`.
-pub(super) fn sweep_distance(from: Pane, to: Pane) -> Stamp {
+fn sweep_distance(from: Pane, to: Pane) -> Stamp {
     Stamp::try_from(base(to).saturating_sub(base(from))).unwrap_or(Stamp::MAX)
+}
+
+/// What becomes of stamps when the newest pane moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Advance {
+    /// The stamp of the newest pane before.
+    pub(super) from: Stamp,
+    /// By how many panes it moves.
+    pub(super) panes: u32,
+    /// What every stamp loses.
+    pub(super) distance: Stamp,
+}
+
+impl Advance {
+    pub(super) fn new(from: Pane, to: Pane) -> Self {
+        let distance = sweep_distance(from, to);
+        Self { from: stamp(from, from), panes: to.saturating_sub(from), distance }
+    }
 }
 
 /// A window in stamps, both ends inclusive; never contains [`NEVER`].
@@ -72,12 +90,14 @@ impl StampRange {
         Self { first: stamp(first, newest), last }
     }
 
-    /// All that comes after the range.
-    pub(super) const fn after(self) -> Self {
-        match self.last.checked_add(1) {
-            Some(first) if !self.is_empty() => Self { first, last: Stamp::MAX },
-            _ => Self::EMPTY,
-        }
+    /// The range and all that comes after it.
+    pub(super) const fn with_later(self) -> Self {
+        if self.is_empty() { self } else { Self { last: Stamp::MAX, ..self } }
+    }
+
+    /// Whether the range reaches the newest pane.
+    pub(super) const fn is_open_ended(self) -> bool {
+        self.last == Stamp::MAX
     }
 
     /// The oldest stamp of the range, inclusive.

@@ -33,6 +33,7 @@ fn oracle(set: &[u32], registers: u32) -> f64 {
 struct Filling {
     set: Vec<u32>,
     registers: u32,
+    probabilities: Vec<f64>,
     /// The element that sets the next bit.
     next: f64,
     key: HashKey,
@@ -42,7 +43,8 @@ struct Filling {
 impl Filling {
     fn new(registers: u32, seed: u64) -> Self {
         let key = HashKey::new(seed, 99);
-        let mut filling = Self { set: vec![0; RANKS], registers, next: 0.0, key, draws: 0 };
+        let (set, probabilities) = (vec![0; RANKS], probabilities(RANKS, registers));
+        let mut filling = Self { set, registers, probabilities, next: 0.0, key, draws: 0 };
         filling.skip();
         filling
     }
@@ -50,8 +52,8 @@ impl Filling {
     /// The bits after `elements` in all.
     fn at(&mut self, elements: f64) -> &[u32] {
         while self.next <= elements {
-            let mut target = self.draw() * self.misses().iter().sum::<f64>();
-            let rank = self.misses().iter().position(|&miss| {
+            let mut target = self.draw() * self.misses().sum::<f64>();
+            let rank = self.misses().position(|miss| {
                 target -= miss;
                 target < 0.0
             });
@@ -61,13 +63,14 @@ impl Filling {
         &self.set
     }
 
-    fn misses(&self) -> Vec<f64> {
+    /// Per rank, the probability that the next element sets a bit of it.
+    fn misses(&self) -> impl Iterator<Item = f64> + '_ {
         let unset = self.set.iter().map(|&k| f64::from(self.registers - k));
-        unset.zip(probabilities(RANKS, self.registers)).map(|(unset, q)| unset * q).collect()
+        unset.zip(&self.probabilities).map(|(unset, q)| unset * q)
     }
 
     fn skip(&mut self) {
-        let hit: f64 = self.misses().iter().sum();
+        let hit: f64 = self.misses().sum();
         let draw = self.draw();
         self.next += if hit >= 1.0 { 1.0 } else { (draw.ln() / (-hit).ln_1p()).floor() + 1.0 };
     }
@@ -111,7 +114,7 @@ proptest! {
 #[test]
 fn no_bit_is_exactly_zero() {
     for set in [&[][..], &[0], &[0; 16]] {
-        let Estimate { distinct, standard_error } = estimate(set, 256);
+        let Estimate { distinct, standard_error, .. } = estimate(set, 256);
         assert_eq!((distinct.to_bits(), standard_error.to_bits()), (0, 0));
     }
 }
@@ -133,7 +136,7 @@ fn one_element_is_about_one_with_hardly_an_error() {
     for rank in 0..RANKS {
         let mut set = [0; RANKS];
         set[rank] = 1;
-        let Estimate { distinct, standard_error } = estimate(&set, 256);
+        let Estimate { distinct, standard_error, .. } = estimate(&set, 256);
         assert!((distinct - 1.0).abs() < 0.002 && standard_error < 0.05, "{distinct}");
     }
 }
@@ -155,7 +158,7 @@ fn errors_over_seeds(registers: u32, seeds: u32, sizes: &[f64]) -> Vec<Errors> {
     for seed in 0..seeds {
         let mut filling = Filling::new(registers, seed.into());
         for (sums, &size) in sums.iter_mut().zip(sizes) {
-            let Estimate { distinct, standard_error } = estimate(filling.at(size), registers);
+            let Estimate { distinct, standard_error, .. } = estimate(filling.at(size), registers);
             let (error, stated) = (distinct / size - 1.0, standard_error / size);
             let is_covered = f64::from(u8::from(error.abs() <= 2.0 * stated));
             let terms = [error, error * error, stated * stated, is_covered];
@@ -188,5 +191,45 @@ fn the_error_is_as_small_as_stated_and_covers_the_truth() {
             assert!(bias.abs() <= 0.1 * limit, "{context}");
             assert!(covered >= 0.93, "{context}");
         }
+    }
+}
+
+/// Share of seeds where the difference to each larger set, with so many `more` elements, is within two stated errors,
+/// to the nearest element.
+fn difference_covered(registers: u32, part: f64, more: &[f64], seeds: u32) -> Vec<f64> {
+    let mut covered = vec![0.0; more.len()];
+    for seed in 0..seeds {
+        let mut filling = Filling::new(registers, seed.into());
+        let of_part = estimate(filling.at(part), registers);
+        for (covered, more) in covered.iter_mut().zip(more) {
+            let all = estimate(filling.at(part + more), registers);
+            let Estimate { distinct, standard_error, .. } = all.without(of_part);
+            let is_covered = (distinct - more).abs() <= 2.0 * standard_error + 0.5;
+            *covered += f64::from(u8::from(is_covered)) / f64::from(seeds);
+        }
+    }
+    covered
+}
+
+#[test]
+fn the_error_of_a_difference_covers_the_truth_whatever_its_share() {
+    let shares = [0.0, 0.0001, 0.0003, 0.001, 0.002, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+    for (registers, seeds) in [(256, 1_500), (1_024, 1_000)] {
+        for part in [300.0, 3_000.0, 50_000.0, 400_000.0] {
+            let more = shares.map(|share| f64::ceil(part * share));
+            for (covered, more) in
+                difference_covered(registers, part, &more, seeds).iter().zip(more)
+            {
+                assert!(*covered >= 0.93, "{more} over {part} in {registers}: {covered}");
+            }
+        }
+    }
+}
+
+#[test]
+fn few_elements_are_covered_too() {
+    let few: Vec<f64> = (1..200).map(f64::from).collect();
+    for (covered, elements) in difference_covered(256, 0.0, &few, 1_500).into_iter().zip(few) {
+        assert!(covered >= 0.93, "{elements}: {covered}");
     }
 }
