@@ -12,6 +12,8 @@
 //! Elements are told apart by 24 bits of their hash: of 128 elements, two are taken for one with a probability of 5 in 10,000.
 //! A count is then one too low, never too high. For millions of keys, see [`crate::table`], which holds the same tiers.
 
+pub(crate) mod ages;
+mod encode;
 pub(crate) mod entries;
 pub(crate) mod registers;
 pub(crate) mod stamps;

@@ -17,6 +17,7 @@
 mod blocks;
 mod cells;
 mod change;
+mod encode;
 mod pages;
 mod room;
 

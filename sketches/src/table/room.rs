@@ -152,7 +152,7 @@ pub(super) fn owner((line, half): At) -> u32 {
     u32::try_from(line * 2 + half).unwrap_or(blocks::NOBODY)
 }
 
-const fn at_of(owner: u32) -> At {
+pub(super) const fn at_of(owner: u32) -> At {
     (owner as usize / 2, owner as usize % 2)
 }
 
