@@ -121,6 +121,34 @@ fn a_sketch_of_which_all_is_out_of_the_window_is_one_until_it_is_swept() {
     agree(&table, &back, &BTreeSet::from([key]));
 }
 
+#[test]
+fn sets_that_have_not_been_looked_at_since_an_earlier_era_come_back() {
+    // In lines 900 to 903 of 1,024, to which the hand does not come in five panes.
+    let keys = BTreeSet::from([900 << 29, 901 << 29, 902 << 29, 903 << 29]);
+    let mut table = DistinctTable::new(BYTES_MIN, 128, 1).unwrap();
+    table.advance(1_020);
+    for (&key, elements) in keys.iter().zip([5, 20, 70, 200]) {
+        for element in 0..elements {
+            let pane = 1_020 - element % 20;
+            table.update(Update { key, element: KEY.hash_u64(element.into()), pane });
+        }
+    }
+    // An era begins with pane 1,024.
+    table.advance(1_025);
+    let mut back = comes_back(&table);
+    agree(&table, &back, &keys);
+    for key in &keys {
+        assert!(back.count(*key, 6).is_some_and(|count| count.distinct > 0.9));
+        assert!(back.count(*key, 5).is_some_and(|count| count.distinct < 0.1));
+    }
+    // Once round for the hand, which leaves what is in the window.
+    for table in [&mut table, &mut back] {
+        table.advance(1_060);
+    }
+    agree(&table, &back, &keys);
+    agree(&table, &comes_back(&back), &keys);
+}
+
 /// All that is before the cells: 16 pages of cells, 14 of blocks, newest pane 9, window 5.
 const EMPTY: [u8; 18] = [16, 14, 9, 5, 1, 2, 3, 4, 5, 6, 7, 8, 15, 0, 0, 0, 0, 0];
 
