@@ -298,7 +298,7 @@ impl DistinctTable {
     fn apply(&mut self, prepared: Prepared, update: &Update) -> u32 {
         let stamp = self.clock.stamp(update.pane);
         if stamp == NEVER {
-            self.counters.late += 1;
+            self.counters.late = self.counters.late.saturating_add(1);
             return 0;
         }
         let Prepared { place, fingerprint, guess } = prepared;

@@ -25,7 +25,7 @@ impl DistinctTable {
             return self.raise_at(at, fingerprint, stamp);
         }
         let Some((line, half)) = self.make_room(place, draw) else {
-            self.counters.refused += 1;
+            self.counters.refused = self.counters.refused.saturating_add(1);
             return 0;
         };
         let cell = cells::in_line(&mut self.cells.lines_mut()[line], half);
@@ -48,7 +48,7 @@ impl DistinctTable {
             Some((line, half))
         });
         let Some(at) = at.filter(|&at| self.is_sketch(at) || self.grow(at, SKETCH)) else {
-            self.counters.refused += 1;
+            self.counters.refused = self.counters.refused.saturating_add(1);
             return;
         };
         if let View::Block(block) = cells::view(self.cell(at)) {
@@ -108,7 +108,7 @@ impl DistinctTable {
                 if self.grow(at, class) {
                     return self.raise_at(at, fingerprint, stamp);
                 }
-                self.counters.refused += 1;
+                self.counters.refused = self.counters.refused.saturating_add(1);
                 0
             }
         }

@@ -125,16 +125,18 @@ fn use_table(mut table: DistinctTable) {
     let keys = table.keys();
     for (key, ahead) in [(0, 0), (u64::MAX, 1), (1 << 40, 100)] {
         let pane = table.newest().saturating_add(ahead);
+        let refused = table.counters().refused;
         for element in 1..10 {
             table.update(Update { key, element: element << 45, pane });
         }
-        // Room for the key may have cost another.
-        let count = table.count(key, 1).map_or(9.0, |count| count.distinct);
-        assert!(count > 8.9, "{count}");
+        // Two of them share a bit of a sketch, and there may be no room for some.
+        let count = table.count(key, 1).filter(|_| table.counters().refused == refused);
+        assert!(count.is_none_or(|count| count.distinct > if count.is_exact { 8.9 } else { 7.5 }));
         let frame = encode(&table, KEY).unwrap_or_default();
         assert!(accepted::<DistinctTable>(&frame).is_some());
     }
     assert!(table.keys() <= keys + 3);
+    table.update(Update { key: 0, element: 0, pane: 0 });
     if let Ok(mut other) = DistinctTable::new(BYTES_MIN, 9, 1)
         && other.merge_table(&table).is_ok()
     {

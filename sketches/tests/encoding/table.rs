@@ -7,7 +7,7 @@ use sketches::encoding::{DecodeError, Limits, decode, encode};
 use sketches::pane::Pane;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 
-use crate::check::KEY;
+use crate::check::{KEY, seal};
 use crate::refusals::refuse;
 use crate::samples;
 
@@ -192,6 +192,25 @@ fn headers_that_no_table_has_are_refused() {
     // 2^25 pages less some are a table, of 128 GiB.
     let error = refused(&with(0, &[0xf0, 0xff, 0xff, 0x0f])).unwrap();
     assert_eq!(error.reason(), "too_large");
+}
+
+#[test]
+fn counts_of_what_happened_stop_at_their_highest() {
+    let most = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1].as_slice();
+    let body = [&[16, 14, 100, 5], [7; 8].as_slice(), &[0, 0], most, &[9], most, most].concat();
+    let frame = seal(5, 1, &body);
+    let mut table: DistinctTable = decode(&frame, KEY, Limits::default()).unwrap();
+    let before = table.counters();
+    assert_eq!((before.evicted, before.refused, before.late), (u64::MAX, u64::MAX, u64::MAX));
+    let updates: Vec<Update> = (0..30_000)
+        .map(|step| Update {
+            key: KEY.hash_u64(step % 5_000),
+            element: KEY.hash_u64(step / 5_000),
+            pane: if step == 0 { 9 } else { 100 },
+        })
+        .collect();
+    table.update_batch(&updates, 0, &mut Vec::new());
+    assert_eq!(table.counters(), before);
 }
 
 #[test]
