@@ -13,6 +13,7 @@
 //!   panes and frees what is out of the window.
 //! - **Identity.** A key is known by 29 bits besides its place, so that one of 2^27 new keys shares the counter of another.
 //!   Keys and elements must be hashed under a secret ([`crate::hash`]).
+//! - **Snapshots.** [`crate::encoding`] writes a table with all that it holds. One of more than a GiB is not read back.
 
 mod blocks;
 mod cells;
