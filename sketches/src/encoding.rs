@@ -24,12 +24,14 @@
 //! | [`Distinct`] | *clock*: varint newest pane, `u8` longest window in panes; `u8` standard error in percent, 4 or 2; `u8` tier and *contents*: 0 and *elements*, or 1 and *bits* |
 //! | [`DistinctTable`] | varint number of pages of cells, and of blocks; *clock*; `u64` state of the draws; varints: next page of the hand, failed moves, evicted, most elements evicted, refused, late; for each cell that is held, in order: varint of the others since the last, `u32` tag and kind, *contents* |
 //!
-//! *Elements* are a `u8` number of them and, for each, in the order of its 24-bit fingerprint, `u32` `fingerprint * 256 + age`. *Bits* are
-//! a varint number of them and, for each, in the order of their places, varint `gap * 128 + age`, where gap counts the places
-//! since the last one. An age is in panes back from the newest one. What is out of the window is left out. The place of the bit of
-//! register r and z leading zeros, of 256 (4 %) or 1,024 (2 %) registers, is `(r % lines) * 64 + r / lines * 16 + z`, where lines are
-//! a quarter of the registers. The kind of a cell, in the low three bits, is 1 for elements in the cell itself, 2 to 5 for
-//! elements in a block of 1, 2, 4 or 8 lines, and 6 for bits.
+//! *Elements* are a `u8` number of them and, for each, in the order of its 24-bit fingerprint, `u32` `fingerprint * 256 + age`.
+//!
+//! *Bits* are a varint number of them and, for each, in the order of their places, varint `gap * 128 + age`, where gap counts
+//! the places since the last one. With r registers in `l = r / 4` lines, 256 at 4 % and 1,024 at 2 %, the bit of register i and
+//! z leading zeros has place `i % l * 64 + i / l * 16 + z`.
+//!
+//! An age is in panes back from the newest one; what is out of the window is left out. The kind of a cell, in the low three
+//! bits, is 1 for elements in the cell itself, 2 to 5 for elements in a block of 1, 2, 4 or 8 lines, and 6 for bits.
 //!
 //! **Canonical.** Equal sketches give equal bytes; talkers are equal when their buckets also hold the keys in the same order,
 //! on which ties depend later, and tables when their keys also stand in the same cells. Decoding gives a sketch equal to the

@@ -3,7 +3,7 @@
 use super::ages::{self, Ages};
 use super::entries::{self, EXACT_ELEMENTS_MAX, Fingerprint, Line};
 use super::stamps::{Clock, NEVER};
-use super::{Contents, Distinct, EMPTY, Precision, Tier};
+use super::{Contents, Distinct, Precision, Tier};
 use crate::encoding::{Context, DecodeError, Encode, Kind, Reader};
 
 const ENTRIES: u8 = 0;
@@ -58,13 +58,11 @@ impl Precision {
 fn read_exact(body: &mut Reader<'_>, clock: Clock, context: &Context) -> Result<Tier, DecodeError> {
     let mut kept = [0; EXACT_ELEMENTS_MAX];
     let kept = Ages::of(clock).read_entries(body, &mut kept)?;
-    let mut tier = EMPTY;
-    if let Tier::Inline(cell) = &mut tier
-        && let Some(free) = cell.get_mut(1..=kept.len())
-    {
+    let mut cell = [0; 8];
+    if let Some(free) = cell.get_mut(1..=kept.len()) {
         context.allow_memory(size_of::<Distinct>())?;
         free.copy_from_slice(kept);
-        return Ok(tier);
+        return Ok(Tier::Inline(cell));
     }
     let lines = kept.len().div_ceil(size_of::<Line>() / size_of::<u32>()).next_power_of_two();
     context.allow_memory(size_of::<Distinct>() + lines * size_of::<Line>())?;
