@@ -12,6 +12,8 @@
 //! Elements are told apart by 24 bits of their hash: of 128 elements, two are taken for one with a probability of 5 in 10,000.
 //! A count is then one too low, never too high. For millions of keys, see [`crate::table`], which holds the same tiers.
 
+pub(crate) mod ages;
+mod encode;
 pub(crate) mod entries;
 pub(crate) mod registers;
 pub(crate) mod stamps;
@@ -41,7 +43,12 @@ use stamps::{Clock, NEVER, Stamp};
 /// assert_eq!(ports.count(10).distinct, 1.0);
 /// assert!(ports.count(60).is_exact);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Counters are equal if they give the same counts now and after the same updates: they look back over the same window from
+/// the same newest pane, have the same precision, and hold the same within the window, whatever the order in which it came.
+/// A counter that had more than 128 elements goes on estimating until all of them are out of the window and
+/// [`Distinct::shrink`] is called, so it does not equal one that has always been exact.
+#[derive(Clone, Debug)]
 pub struct Distinct {
     clock: Clock,
     precision: Precision,
@@ -74,7 +81,7 @@ pub(crate) enum Contents<'c> {
     Bits(&'c [Stamp]),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Tier {
     /// As a cell of the table: the first word is not used.
     Inline([u32; 8]),
@@ -123,8 +130,10 @@ impl Distinct {
             let [ours, theirs] = [self, other].map(|counter| counter.precision.shape().bytes());
             return Err(MergeError { ours, theirs });
         }
-        let Some(newest) = other.newest() else { return Ok(()) };
-        self.advance(newest);
+        self.advance(other.clock.newest());
+        if other.newest().is_none() {
+            return Ok(());
+        }
         let distance = other.clock.era().distance(self.clock.era());
         let oldest = self.clock.oldest(u32::MAX);
         match other.contents() {
@@ -174,14 +183,14 @@ impl Distinct {
         }
     }
 
-    /// The newest pane; `None` while nothing is held.
+    /// The newest pane; `None` while nothing in the window is held.
     #[must_use]
     pub fn newest(&self) -> Option<Pane> {
         let newest = match self.contents() {
             Contents::Entries(entries) => entries::newest(entries),
             Contents::Bits(bits) => registers::newest(bits),
         };
-        (newest != NEVER).then_some(self.clock.newest())
+        (newest >= self.clock.oldest(u32::MAX)).then_some(self.clock.newest())
     }
 
     /// The longest window.
@@ -292,6 +301,25 @@ impl Distinct {
         let oldest = self.clock.oldest(u32::MAX);
         let Contents::Entries(entries) = self.contents() else { return Vec::new() };
         entries.iter().copied().filter(|&entry| entries::stamp_of(entry) >= oldest).collect()
+    }
+}
+
+impl PartialEq for Distinct {
+    fn eq(&self, other: &Self) -> bool {
+        let oldest = self.clock.oldest(u32::MAX);
+        let holds_the_same = match (self.contents(), other.contents()) {
+            (Contents::Entries(_), Contents::Entries(_)) => {
+                let [mut ours, mut theirs] = [self, other].map(Self::live_entries);
+                ours.sort_unstable();
+                theirs.sort_unstable();
+                ours == theirs
+            }
+            (Contents::Bits(ours), Contents::Bits(theirs)) => {
+                ours.iter().zip(theirs).all(|(&a, &b)| a == b || a.max(b) < oldest)
+            }
+            _ => false,
+        };
+        self.clock == other.clock && self.precision == other.precision && holds_the_same
     }
 }
 

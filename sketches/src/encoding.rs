@@ -21,10 +21,22 @@
 //! | [`HyperLogLog`] | `u8` precision p; `u8` form. Form 0, sparse: for each register that is not 0, in order, varint `gap * 64 + value`, where gap counts the zeros since the last one. Form 1, dense: 2^p registers of one byte. The sparse form is taken when it is shorter |
 //! | [`CountMin`] | `u8` binary logarithm of the width; varint total; the counters row by row: a varint for each that is not 0; for a run of zeros the byte 0 and varint `length - 1` |
 //! | [`Talkers`] | [`EncodeKey::TAG`]; varint number of buckets; varint total; for each bucket that is not empty, in order: varint of the empty ones since the last, `u8` number of keys, varint floor, then each key as its [`EncodeKey`] says with varint `weight - error` and varint error, in the order in which the bucket holds them |
+//! | [`Distinct`] | *clock*: varint newest pane, `u8` longest window in panes; `u8` standard error in percent, 4 or 2; `u8` tier and *contents*: 0 and *elements*, or 1 and *bits* |
+//! | [`DistinctTable`] | varint number of pages of cells, and of blocks; *clock*; `u64` state of the draws; varints: next page of the hand, failed moves, evicted, most elements evicted, refused, late; for each cell that is held, in order: varint of the others since the last, `u32` tag and kind, *contents* |
+//!
+//! *Elements* are a `u8` number of them and, for each, in the order of its 24-bit fingerprint, `u32` `fingerprint * 256 + age`.
+//!
+//! *Bits* are a varint number of them and, for each, in the order of their places, varint `gap * 128 + age`, where gap counts
+//! the places since the last one. With r registers in `l = r / 4` lines, 256 at 4 % and 1,024 at 2 %, the bit of register i and
+//! z leading zeros has place `i % l * 64 + i / l * 16 + z`.
+//!
+//! An age is in panes back from the newest one; what is out of the window is left out. The kind of a cell, in the low three
+//! bits, is 1 for elements in the cell itself, 2 to 5 for elements in a block of 1, 2, 4 or 8 lines, and 6 for bits.
 //!
 //! **Canonical.** Equal sketches give equal bytes; talkers are equal when their buckets also hold the keys in the same order,
-//! on which ties depend later. Decoding gives a sketch equal to the one encoded, which goes on exactly as that one would
-//! have. Bytes of the newest version that are accepted are the very bytes that encoding the result gives.
+//! on which ties depend later, and tables when their keys also stand in the same cells. Decoding gives a sketch equal to the
+//! one encoded, which goes on exactly as that one would have; only a table that is full may then evict other keys. Bytes of
+//! the newest version that are accepted are the very bytes that encoding the result gives.
 //!
 //! **Hostile bytes** never panic. They are refused unless they are what some stream could have left, as far as the sketch
 //! itself can tell. A checksum and a key check are no signature: whoever can write where frames are kept can lie about
@@ -38,6 +50,8 @@
 //! [`HyperLogLog`]: crate::hyperloglog::HyperLogLog
 //! [`CountMin`]: crate::count_min::CountMin
 //! [`Talkers`]: crate::talkers::Talkers
+//! [`Distinct`]: crate::distinct::Distinct
+//! [`DistinctTable`]: crate::table::DistinctTable
 
 mod error;
 mod frame;
@@ -62,6 +76,10 @@ pub enum Kind {
     CountMin = 2,
     /// [`crate::talkers::Talkers`].
     Talkers = 3,
+    /// [`crate::distinct::Distinct`].
+    Distinct = 4,
+    /// [`crate::table::DistinctTable`].
+    DistinctTable = 5,
 }
 
 /// What a reader is willing to spend on one frame, whatever the frame says.
@@ -193,7 +211,8 @@ pub fn decode_prefix<S: Encode>(
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::HyperLogLog, Self::CountMin, Self::Talkers];
+    pub const ALL: [Self; 5] =
+        [Self::HyperLogLog, Self::CountMin, Self::Talkers, Self::Distinct, Self::DistinctTable];
 
     /// The number in the frame.
     #[must_use]
@@ -211,6 +230,10 @@ impl Kind {
             Self::CountMin => 11 + 10 * (4 << 16),
             // Nothing in the sketch sets this. It is enough for 400,000 keys of 16 bytes, whatever their weights.
             Self::Talkers => 16 << 20,
+            // Clock, precision, tier, number of bits, and a byte for each place of the larger sketch.
+            Self::Distinct => 6 + 2 + 3 + (16 << 10),
+            // A table of a GiB: an inline cell of 32 bytes takes 34 at most, and nothing else takes more than in memory.
+            Self::DistinctTable => 17 << 26,
         }
     }
 }

@@ -13,10 +13,12 @@
 //!   panes and frees what is out of the window.
 //! - **Identity.** A key is known by 29 bits besides its place, so that one of 2^27 new keys shares the counter of another.
 //!   Keys and elements must be hashed under a secret ([`crate::hash`]).
+//! - **Snapshots.** [`crate::encoding`] writes a table with all that it holds. One of more than a GiB is not read back.
 
 mod blocks;
 mod cells;
 mod change;
+mod encode;
 mod pages;
 mod room;
 
@@ -92,6 +94,8 @@ impl Prepared {
 /// Updates between two stations: some 20 lines can be under way at once.
 const AHEAD: usize = 16;
 const RING: usize = 4 * AHEAD;
+/// A table has fewer than 2^31 lines of each kind.
+const PAGES_MAX: usize = (u32::MAX as usize / 2 - 1) / LINES;
 /// The hand goes round in this many panes.
 const SWEEP_PANES: usize = 32;
 /// Of the bytes, those for cells, in eighths.
@@ -106,24 +110,14 @@ impl DistinctTable {
     /// # Errors
     /// `bytes_max` is below [`BYTES_MIN`], or has room for 2^31 cells.
     pub fn new(bytes_max: usize, window_panes: u32, seed: u64) -> Result<Self, BudgetError> {
-        let fixed = size_of::<Self>() + 2 * 64;
         let for_cells = bytes_max / 8 * CELL_EIGHTHS;
         let cell_pages = for_cells / (PAGE_BYTES + 4) / REGION_PAGES * REGION_PAGES;
-        let rest = bytes_max.saturating_sub(fixed + cell_pages * (PAGE_BYTES + 4));
+        let rest = bytes_max.saturating_sub(Self::bytes(cell_pages, 0));
         let block_pages = rest / Blocks::page_bytes();
-        let lines_max = u32::MAX as usize / 2;
-        if bytes_max < BYTES_MIN || cell_pages.max(block_pages) * LINES >= lines_max {
+        if bytes_max < BYTES_MIN || cell_pages.max(block_pages) > PAGES_MAX {
             return Err(BudgetError { bytes_max, bytes_min: BYTES_MIN });
         }
-        Ok(Self {
-            clock: Clock::new(0, window_panes),
-            cells: Pages::new(cell_pages),
-            blocks: Blocks::new(block_pages),
-            hand: 0,
-            draws: seed,
-            misses: 0,
-            counters: Counters::default(),
-        })
+        Ok(Self::with_pages(cell_pages, block_pages, Clock::new(0, window_panes), seed))
     }
 
     /// Applies one update. Whether the counts of its key may have changed.
@@ -240,8 +234,10 @@ impl DistinctTable {
 
     /// Adds everything that `counter` has seen to a key.
     pub fn merge(&mut self, key: u64, counter: &Distinct) {
-        let Some(newest) = counter.newest() else { return };
-        self.advance(newest);
+        self.advance(counter.clock().newest());
+        if counter.newest().is_none() {
+            return;
+        }
         let place = Place::of_key(key, self.cells.len());
         let distance = counter.clock().era().distance(self.clock.era());
         match counter.contents() {
@@ -291,10 +287,30 @@ impl DistinctTable {
         size_of::<Self>() + self.cells.memory_bytes() + self.blocks.memory_bytes()
     }
 
+    fn with_pages(cell_pages: usize, block_pages: usize, clock: Clock, draws: u64) -> Self {
+        Self {
+            clock,
+            cells: Pages::new(cell_pages),
+            blocks: Blocks::new(block_pages),
+            hand: 0,
+            draws,
+            misses: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What a table of so many pages takes, inline and on the heap.
+    const fn bytes(cell_pages: usize, block_pages: usize) -> usize {
+        let cells = cell_pages.saturating_mul(PAGE_BYTES + 4);
+        let blocks = block_pages.saturating_mul(Blocks::page_bytes());
+        // Either kind of page lies on a boundary of a line.
+        (size_of::<Self>() + 2 * size_of::<Line>()).saturating_add(cells).saturating_add(blocks)
+    }
+
     fn apply(&mut self, prepared: Prepared, update: &Update) -> u32 {
         let stamp = self.clock.stamp(update.pane);
         if stamp == NEVER {
-            self.counters.late += 1;
+            self.counters.late = self.counters.late.saturating_add(1);
             return 0;
         }
         let Prepared { place, fingerprint, guess } = prepared;

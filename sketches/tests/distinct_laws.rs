@@ -177,6 +177,19 @@ fn what_is_before_the_window_changes_nothing() {
 }
 
 #[test]
+fn merging_moves_event_time_on_even_if_nothing_is_left_in_the_window() {
+    let seen_at = |pane| counter(10, Precision::Percent4, &vec![(1, pane)]);
+    let mut silent = Distinct::new(10, Precision::Percent4);
+    silent.advance(120);
+    let mut stale = seen_at(105);
+    stale.advance(120);
+    for other in [silent, stale] {
+        let merged = merged(seen_at(100), &other);
+        assert_eq!((merged.newest(), merged == other), (None, true));
+    }
+}
+
+#[test]
 fn different_precisions_do_not_merge() {
     let [mut small, large] = PRECISIONS.map(|precision| counter(10, precision, &vec![(1, 1)]));
     assert!(small.merge(&large).is_err());

@@ -8,6 +8,8 @@ mod allocation;
 mod check;
 #[path = "encoding/corpus.rs"]
 mod corpus;
+#[path = "encoding/distinct.rs"]
+mod distinct;
 #[path = "encoding/golden.rs"]
 mod golden;
 #[path = "encoding/identity.rs"]
@@ -18,3 +20,5 @@ mod refusals;
 mod samples;
 #[path = "encoding/sizes.rs"]
 mod sizes;
+#[path = "encoding/table.rs"]
+mod table;

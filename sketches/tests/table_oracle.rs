@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use sketches::distinct::{Distinct, Precision};
 use sketches::hash::HashKey;
 use sketches::pane::Pane;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
@@ -189,6 +190,20 @@ fn late_updates_are_counted_and_change_nothing() {
     assert!(!table.update(Update { key: 1, element: 2 << 50, pane: 90 }));
     assert_eq!(table.counters().late, 1);
     assert!((table.count(1, 10).unwrap().distinct - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_sketch_that_was_merged_is_not_what_a_flood_evicts() {
+    let mut counter = Distinct::new(10, Precision::Percent4);
+    for element in 0..500 {
+        counter.update(KEY.hash_u64(element), 100);
+    }
+    let mut table = DistinctTable::new(BYTES_MIN, 10, 1).unwrap();
+    table.merge(KEY.hash_u64(0), &counter);
+    let flood: Stream = (1..20_000).map(|key| (key, 1, 100)).collect();
+    table.update_batch(&updates(&flood), 0, &mut Vec::new());
+    assert!(table.counters().evicted > 10_000);
+    assert_eq!(table.count(KEY.hash_u64(0), 10), Some(counter.count(10)));
 }
 
 #[test]

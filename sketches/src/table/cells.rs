@@ -13,6 +13,8 @@ use crate::distinct::stamps::{NEVER, Stamp};
 pub(super) const WORDS: usize = 8;
 /// Elements that a cell holds itself.
 pub(super) const INLINE_MAX: u32 = 7;
+/// What a sketch weighs when room is made, however many elements it has: as much as the largest set that is exact.
+pub(super) const SKETCH_USED: u32 = 128;
 /// A cell's words.
 pub(super) type Cell = [u32; WORDS];
 /// Pages of a region: large enough that all fill alike, small enough that few address translations are needed.
@@ -100,7 +102,7 @@ pub(super) struct Block {
     pub(super) class: usize,
     /// Its first line.
     pub(super) line: usize,
-    /// An upper bound of its elements, cut at 2^24.
+    /// An upper bound of its elements, cut at 2^24; [`SKETCH_USED`] of a sketch.
     pub(super) used: u32,
     /// Its latest stamp.
     pub(super) newest: Stamp,

@@ -2,7 +2,7 @@
 
 use super::DistinctTable;
 use super::blocks::{self, SKETCH};
-use super::cells::{self, Block, Cell, INLINE_MAX, Place, View};
+use super::cells::{self, Block, Cell, INLINE_MAX, Place, SKETCH_USED, View};
 use super::pages::LINES;
 use super::room::{At, owner};
 use crate::distinct::entries::{self, EXACT_ELEMENTS_MAX, Fingerprint, Line, Raised};
@@ -25,7 +25,7 @@ impl DistinctTable {
             return self.raise_at(at, fingerprint, stamp);
         }
         let Some((line, half)) = self.make_room(place, draw) else {
-            self.counters.refused += 1;
+            self.counters.refused = self.counters.refused.saturating_add(1);
             return 0;
         };
         let cell = cells::in_line(&mut self.cells.lines_mut()[line], half);
@@ -48,7 +48,7 @@ impl DistinctTable {
             Some((line, half))
         });
         let Some(at) = at.filter(|&at| self.is_sketch(at) || self.grow(at, SKETCH)) else {
-            self.counters.refused += 1;
+            self.counters.refused = self.counters.refused.saturating_add(1);
             return;
         };
         if let View::Block(block) = cells::view(self.cell(at)) {
@@ -108,7 +108,7 @@ impl DistinctTable {
                 if self.grow(at, class) {
                     return self.raise_at(at, fingerprint, stamp);
                 }
-                self.counters.refused += 1;
+                self.counters.refused = self.counters.refused.saturating_add(1);
                 0
             }
         }
@@ -148,7 +148,8 @@ impl DistinctTable {
         let oldest = self.clock.oldest(u32::MAX);
         let mut kept = [0; EXACT_ELEMENTS_MAX];
         let (used, newest) = self.take(at, oldest, &mut kept);
-        let block = Block { class, line, used, newest };
+        let bound = if class == SKETCH { SKETCH_USED } else { used };
+        let block = Block { class, line, used: bound, newest };
         self.fill(&block, &kept[..used as usize]);
         cells::set_block(self.cell(at), block);
         true
@@ -205,7 +206,7 @@ impl DistinctTable {
     }
 
     /// Puts entries into a block that has just been claimed, whatever it held before.
-    fn fill(&mut self, block: &Block, kept: &[u32]) {
+    pub(super) fn fill(&mut self, block: &Block, kept: &[u32]) {
         self.enter_block(block);
         let lines = self.lines_of(block);
         lines.fill([0; 16]);
@@ -227,7 +228,7 @@ impl DistinctTable {
         cells::in_line(&mut self.cells.lines_mut()[line], half)
     }
 
-    fn lines_of(&mut self, block: &Block) -> &mut [Line] {
+    pub(super) fn lines_of(&mut self, block: &Block) -> &mut [Line] {
         &mut self.blocks.pages.lines_mut()[block.line..block.line + blocks::lines(block.class)]
     }
 

@@ -121,7 +121,7 @@ impl DistinctTable {
     fn evict(&mut self, at: At) {
         let (elements, newest) = self.worth(at, self.clock.oldest(u32::MAX));
         if newest >= self.clock.oldest(u32::MAX) {
-            self.counters.evicted += 1;
+            self.counters.evicted = self.counters.evicted.saturating_add(1);
             self.counters.evicted_elements_max = self.counters.evicted_elements_max.max(elements);
         }
         self.release(at);
@@ -152,7 +152,7 @@ pub(super) fn owner((line, half): At) -> u32 {
     u32::try_from(line * 2 + half).unwrap_or(blocks::NOBODY)
 }
 
-const fn at_of(owner: u32) -> At {
+pub(super) const fn at_of(owner: u32) -> At {
     (owner as usize / 2, owner as usize % 2)
 }
 

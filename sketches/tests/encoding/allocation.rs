@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 use sketches::count_min::CountMin;
+use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, Limits, decode};
 use sketches::hyperloglog::HyperLogLog;
+use sketches::table::DistinctTable;
 use sketches::talkers::Talkers;
 
 use crate::check::{KEY, seal};
@@ -20,7 +22,9 @@ fn allocated_most(frame: &[u8], limits: Limits) -> usize {
     let weights = allocated::<CountMin>(frame, limits);
     let [ports, hosts] =
         [allocated::<Talkers<(u8, u16)>>(frame, limits), allocated::<Talkers<u128>>(frame, limits)];
-    distinct.max(weights).max(ports).max(hosts)
+    let windowed = allocated::<Distinct>(frame, limits);
+    let table = allocated::<DistinctTable>(frame, limits);
+    [distinct, weights, ports, hosts, windowed, table].into_iter().max().unwrap()
 }
 
 #[test]
@@ -39,10 +43,14 @@ fn claims_beyond_the_limits_allocate_nothing() {
         (3, [[6].as_slice(), &huge_count].concat()),
         (3, [[5].as_slice(), &huge_count].concat()),
         (3, vec![5, 9, 0]),
+        (4, vec![9, 60, 4, 1, 0]),
+        (4, vec![9, 60, 2, 1, 0]),
+        (5, [&[16, 1, 9, 60], [0; 16].as_slice()].concat()),
+        (5, [&[16], &huge_count[..8], &[9, 60], [0; 16].as_slice()].concat()),
     ] {
         assert_eq!(allocated_most(&seal(kind, 1, &body), limits), 0, "{body:?}");
     }
-    for kind in 0..5 {
+    for kind in 0..7 {
         let mut frame = seal(kind, 1, &[]);
         frame[10..14].fill(255);
         frame.resize(5_000, 0);
@@ -54,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn no_body_allocates_more_than_the_limit(
-        kind in 1..=3_u8,
+        kind in 1..=5_u8,
         body in prop::collection::vec(any::<u8>(), 0..50),
         shape in 0..30_u8,
         memory_log2 in 8..22_u32,

@@ -4,9 +4,11 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use sketches::count_min::CountMin;
+use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
 use sketches::hash::HashKey;
 use sketches::hyperloglog::HyperLogLog;
+use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
 /// The secret of all samples.
@@ -47,6 +49,8 @@ pub(crate) fn check_frame(frame: &[u8]) -> usize {
         accepted::<Talkers<u64>>(frame).map(use_talkers),
         accepted::<Talkers<u128>>(frame).map(use_talkers),
         accepted::<Talkers<(u8, u16)>>(frame).map(use_talkers),
+        accepted::<Distinct>(frame).map(use_distinct),
+        accepted::<DistinctTable>(frame).map(use_table),
     ];
     results.iter().flatten().count()
 }
@@ -94,4 +98,49 @@ fn use_talkers<K: Copy + Default + Eq + Hash + Ord + EncodeKey + Debug>(mut sket
     other.merge(&sketch);
     stays_writable(&sketch);
     stays_writable(&other);
+}
+
+fn use_distinct(mut counter: Distinct) {
+    let before = counter.clone();
+    assert!(counter.merge(&before).is_ok() && counter == before);
+    let newest = counter.newest().unwrap_or_default();
+    for (hash, panes) in [(0, 1), (u64::MAX, 60), (1 << 50, u32::MAX)] {
+        let count = counter.count(panes);
+        assert!(count.distinct >= 0.0 && count.distinct.is_finite());
+        assert!(!count.is_exact || count.distinct <= 128.0);
+        counter.update(hash, newest.saturating_add(panes / 2));
+        come_back(&counter);
+    }
+    counter.shrink();
+    come_back(&counter);
+}
+
+/// Equal by their own measure, whatever the order in which elements stand.
+fn come_back<S: Encode + Debug + PartialEq>(sketch: &S) {
+    let frame = encode(sketch, KEY).unwrap_or_default();
+    assert_eq!(accepted::<S>(&frame).as_ref(), Some(sketch));
+}
+
+fn use_table(mut table: DistinctTable) {
+    let keys = table.keys();
+    for (key, ahead) in [(0, 0), (u64::MAX, 1), (1 << 40, 100)] {
+        let pane = table.newest().saturating_add(ahead);
+        let refused = table.counters().refused;
+        for element in 1..10 {
+            table.update(Update { key, element: element << 45, pane });
+        }
+        // Two of them share a bit of a sketch, and there may be no room for some.
+        let count = table.count(key, 1).filter(|_| table.counters().refused == refused);
+        assert!(count.is_none_or(|count| count.distinct > if count.is_exact { 8.9 } else { 7.5 }));
+        let frame = encode(&table, KEY).unwrap_or_default();
+        assert!(accepted::<DistinctTable>(&frame).is_some());
+    }
+    assert!(table.keys() <= keys + 3);
+    table.update(Update { key: 0, element: 0, pane: 0 });
+    if let Ok(mut other) = DistinctTable::new(BYTES_MIN, 9, 1)
+        && other.merge_table(&table).is_ok()
+    {
+        let frame = encode(&other, KEY).unwrap_or_default();
+        assert!(accepted::<DistinctTable>(&frame).is_some());
+    }
 }

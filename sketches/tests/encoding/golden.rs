@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use sketches::count_min::CountMin;
+use sketches::distinct::Precision;
 use sketches::encoding::{Encode, Limits, decode, encode};
+use sketches::table::DistinctTable;
 use sketches::talkers::{Talker, Talkers};
 
 use crate::check::KEY;
@@ -78,4 +80,38 @@ fn frames_of_version_1_of_talkers_are_read() {
     let full: Talkers<(u8, u16)> = golden("talkers_v1_full.hex", &samples::talkers(16, 60));
     assert_eq!((full.total(), full.top(99).len()), (38_690, 21));
     assert_eq!(full.top(1), [Talker { key: (6, 38), weight: 3_006, error: 1_560 }]);
+}
+
+#[test]
+fn frames_of_version_1_of_distinct_are_read() {
+    for (name, precision, elements) in [
+        ("distinct_v1_empty.hex", Precision::Percent4, 0),
+        ("distinct_v1_few.hex", Precision::Percent2, 5),
+        ("distinct_v1_exact.hex", Precision::Percent4, 30),
+        ("distinct_v1_sketch.hex", Precision::Percent4, 150),
+        ("distinct_v1_large_sketch.hex", Precision::Percent2, 150),
+    ] {
+        let sample = samples::distinct(precision, elements);
+        let kept = golden(name, &sample);
+        assert_eq!(kept, sample, "{name}");
+        assert_eq!((kept.newest().is_some(), kept.is_exact()), (elements > 0, elements <= 128));
+    }
+}
+
+#[test]
+fn frames_of_version_1_of_tables_are_read() {
+    let sets_by_name: [(_, &[u32]); 3] = [
+        ("table_v1_empty.hex", &[]),
+        ("table_v1_exact.hex", &[1, 7, 8, 20]),
+        ("table_v1_sketch.hex", &[2, 150, 3]),
+    ];
+    for (name, sets) in sets_by_name {
+        let kept: DistinctTable = golden(name, &samples::table(sets));
+        assert_eq!((kept.keys(), kept.newest()), (sets.len(), samples::NOW));
+        for (key, &elements) in (1..).zip(sets) {
+            let count = kept.count(KEY.hash_u64(key), 60).unwrap();
+            let distance = (count.distinct - f64::from(elements)).abs();
+            assert!(distance <= 3.0 * count.standard_error, "{name}: {elements} elements");
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 use proptest::prelude::*;
 use sketches::count_min::CountMin;
+use sketches::distinct::Distinct;
 use sketches::encoding::{
     Context, Corruption, DecodeError, Encode, EncodeError, Kind, Limits, Reader, decode,
     decode_prefix, encode, encode_into,
 };
 use sketches::hash::{HashKey, KeyedState};
 use sketches::hyperloglog::HyperLogLog;
+use sketches::table::DistinctTable;
 use sketches::talkers::Talkers;
 
 use crate::check::{self, KEY, seal};
@@ -16,26 +18,32 @@ use crate::samples;
 type Services = Talkers<(u8, u16)>;
 
 /// Why each kind refuses a frame; the first is the kind that it holds, if it is one of the samples.
-fn reasons(frame: &[u8]) -> [Option<&'static str>; 3] {
+fn reasons(frame: &[u8]) -> [Option<&'static str>; 5] {
     fn refusal<S: Encode>(frame: &[u8]) -> Option<&'static str> {
         decode::<S>(frame, KEY, Limits::default()).err().map(|error| error.reason())
     }
-    let mut reasons =
-        [refusal::<HyperLogLog>(frame), refusal::<CountMin>(frame), refusal::<Services>(frame)];
-    if let Some(kind @ 1..=3) = frame.get(4) {
+    let mut reasons = [
+        refusal::<HyperLogLog>(frame),
+        refusal::<CountMin>(frame),
+        refusal::<Services>(frame),
+        refusal::<Distinct>(frame),
+        refusal::<DistinctTable>(frame),
+    ];
+    if let Some(kind @ 1..=5) = frame.get(4) {
         reasons.swap(0, usize::from(kind - 1));
     }
     reasons
 }
 
-fn refuse<S: Encode>(kind: u8, body: &[u8]) -> Option<DecodeError> {
+pub(crate) fn refuse<S: Encode>(kind: u8, body: &[u8]) -> Option<DecodeError> {
     decode::<S>(&seal(kind, 1, body), KEY, Limits::default()).err()
 }
 
 #[test]
 fn a_frame_is_taken_by_its_own_kind_only() {
     for frame in samples::frames() {
-        assert_eq!(reasons(&frame), [None, Some("wrong_kind"), Some("wrong_kind")]);
+        let [own, others @ ..] = reasons(&frame);
+        assert_eq!((own, others), (None, [Some("wrong_kind"); 4]));
     }
     let unknown = decode::<CountMin>(&seal(77, 1, &[]), KEY, Limits::default());
     let expected = Kind::CountMin;
@@ -46,7 +54,7 @@ fn a_frame_is_taken_by_its_own_kind_only() {
 fn every_truncation_asks_for_more() {
     for frame in samples::frames() {
         for length in 0..frame.len() {
-            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 3], "{length} bytes");
+            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 5], "{length} bytes");
         }
         let needed = frame.len();
         let cut = decode_prefix::<HyperLogLog>(&frame[..needed - 1], KEY, Limits::default());
@@ -291,7 +299,7 @@ proptest! {
     }
 
     #[test]
-    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..5_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..7_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assert!(check::check_frame(&seal(kind, 1, &body)) <= 1);
     }
 

@@ -1,9 +1,12 @@
 //! Sketches of every kind, empty, sparse and full.
 
 use sketches::count_min::CountMin;
+use sketches::distinct::{Distinct, Precision};
 use sketches::encoding::encode;
 use sketches::hash::KeyedState;
 use sketches::hyperloglog::HyperLogLog;
+use sketches::pane::Pane;
+use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
 use crate::check::KEY;
@@ -28,6 +31,32 @@ pub(crate) fn talkers(capacity: usize, keys: u16) -> Talkers<(u8, u16)> {
     sketch
 }
 
+/// Panes of 5 s, some time in 2026.
+pub(crate) const NOW: Pane = 354_000_000;
+
+/// Elements that came in different panes of the last 50.
+pub(crate) fn distinct(precision: Precision, elements: u32) -> Distinct {
+    let mut counter = Distinct::new(60, precision);
+    counter.advance(NOW);
+    for element in 0..elements {
+        counter.update(KEY.hash_u64(element.into()), NOW - element * 7 % 50);
+    }
+    counter
+}
+
+/// A key for each number of elements, of the smallest size that tables have.
+pub(crate) fn table(sets: &[u32]) -> DistinctTable {
+    let mut table = DistinctTable::new(BYTES_MIN, 60, 1).unwrap();
+    table.advance(NOW);
+    for (key, &elements) in (1..).zip(sets) {
+        for element in 0..elements {
+            let (key, pane) = (KEY.hash_u64(key), NOW - element * 7 % 50);
+            table.update(Update { key, element: KEY.hash_u64(element.into()), pane });
+        }
+    }
+    table
+}
+
 /// Frames small enough to be damaged in every place.
 pub(crate) fn frames() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
@@ -35,6 +64,11 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         frames.push(encode(&hyperloglog(6, elements), KEY).unwrap());
         frames.push(encode(&count_min(4, elements), KEY).unwrap());
         frames.push(encode(&talkers(32, u16::try_from(elements).unwrap()), KEY).unwrap());
+        let elements = u32::try_from(elements / 2).unwrap();
+        frames.push(encode(&distinct(Precision::Percent4, elements), KEY).unwrap());
+        frames.push(
+            encode(&table(&[elements, elements / 3, 1][..elements.min(3) as usize]), KEY).unwrap(),
+        );
     }
     frames
 }

@@ -1,7 +1,9 @@
 //! How many bytes frames take. `cargo test -p sketches --test encoding sizes -- --nocapture` prints them.
 
+use sketches::distinct::Precision;
 use sketches::encoding::{Encode, encode};
 use sketches::hash::KeyedState;
+use sketches::table::{DistinctTable, Update};
 use sketches::talkers::Talkers;
 
 use crate::check::KEY;
@@ -54,5 +56,39 @@ fn talkers_take_their_keys_and_a_few_bytes_for_each_that_is_held() {
         let what = format!("Talkers<u128> of 4,096, {keys} keys");
         let bytes = frame_bytes(&hosts, &what, hosts.memory_bytes());
         assert!(bytes <= 27 + held * (5 + 16 + 6), "{what}");
+    }
+}
+
+#[test]
+fn a_distinct_takes_four_bytes_per_element_and_then_two_per_bit() {
+    for precision in [Precision::Percent4, Precision::Percent2] {
+        for elements in [0, 7, 100, 128, 129, 1_000, 10_000, 1_000_000] {
+            let counter = samples::distinct(precision, elements);
+            let what = format!("Distinct {precision:?}, {elements} elements");
+            let bytes = frame_bytes(&counter, &what, counter.memory_bytes());
+            let elements = usize::try_from(elements).unwrap();
+            let most = if counter.is_exact() { 4 * elements } else { 3 * elements };
+            assert!(bytes <= 18 + 9 + most, "{what}");
+            assert!(bytes <= 18 + 11 + counter.memory_bytes(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_table_takes_what_its_sets_take_and_six_bytes_for_each() {
+    for (keys, elements) in [(0, 0), (1_000, 1), (10_000, 1), (10_000, 7), (1_000, 20), (50, 500)] {
+        let mut table = DistinctTable::new(1 << 20, 60, 1).unwrap();
+        for update in (0..keys * elements).map(|step: u64| Update {
+            key: KEY.hash_u64(step / elements),
+            element: KEY.hash_u64(step % elements),
+            pane: samples::NOW,
+        }) {
+            table.update(update);
+        }
+        let what = format!("DistinctTable of 1 MiB, {keys} x {elements} elements");
+        let bytes = frame_bytes(&table, &what, table.memory_bytes());
+        // A varint for the cells before it, tag and kind, number; what a cell says of its set.
+        let each = 2 + 4 + 2 + 4 * usize::try_from(elements).unwrap();
+        assert!(bytes <= 18 + 40 + usize::try_from(keys).unwrap() * each, "{what}");
     }
 }
