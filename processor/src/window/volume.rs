@@ -3,11 +3,12 @@
 //! Sums are not idempotent, so a conversation that several interfaces log is summed at one of them: the first that
 //! reports it speaks for the pair until it falls silent.
 //!
-//! Most pairs send little. A count-min sketch, which never under-estimates, holds the sums of all pairs, and only a pair
-//! whose estimate reaches the gate gets an exact sliding sum. What it sent before that is not in its sum: a sum is never
-//! above the truth, and at most two gates below it (one in each of the two gate periods that a window can touch).
+//! Most pairs send little. A count-min sketch with conservative update (it is never merged), which never under-estimates,
+//! holds the sums of all pairs, and only a pair whose estimate reaches the gate gets an exact sliding sum. What it sent
+//! before that is not in its sum: a sum is never above the truth, and at most two gates below it (one in each of the two
+//! gate periods that a window can touch).
 
-use sketches::count_min::CountMin;
+use sketches::count_min::ConservativeCountMin;
 use sketches::hash::{HashKey, KeyedState};
 use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::Pane;
@@ -26,7 +27,7 @@ pub struct Volumes {
     services: Talkers<(u8, u16)>,
     sources: HyperLogLog,
     key: HashKey,
-    gate: CountMin,
+    gate: ConservativeCountMin,
     gate_bytes: u64,
     gate_period: u32,
     bucket_panes: u32,
@@ -75,7 +76,7 @@ impl Volumes {
             services: Talkers::new(TALKERS_MAX, state),
             sources: HyperLogLog::new(SOURCES_PRECISION).ok()?,
             key,
-            gate: CountMin::new(GATE_WIDTH_LOG2).ok()?,
+            gate: ConservativeCountMin::new(GATE_WIDTH_LOG2).ok()?,
             gate_bytes,
             gate_period: 0,
             bucket_panes: bucket_panes(window_panes),
