@@ -148,6 +148,9 @@ impl Distinct {
 
     /// Moves event time on to `pane` if that is later: counts are of windows that end there.
     pub fn advance(&mut self, pane: Pane) {
+        if pane <= self.clock.newest() {
+            return;
+        }
         let era = self.clock.era();
         self.clock.advance(pane);
         let distance = era.distance(self.clock.era());
@@ -177,11 +180,11 @@ impl Distinct {
     /// The newest pane; `None` while nothing is held.
     #[must_use]
     pub fn newest(&self) -> Option<Pane> {
-        let newest = match self.contents() {
-            Contents::Entries(entries) => entries::newest(entries),
-            Contents::Bits(bits) => registers::newest(bits),
+        let is_empty = match self.contents() {
+            Contents::Entries(entries) => entries::newest(entries) == NEVER,
+            Contents::Bits(bits) => registers::is_empty(bits),
         };
-        (newest != NEVER).then_some(self.clock.newest())
+        (!is_empty).then_some(self.clock.newest())
     }
 
     /// The longest window.

@@ -96,6 +96,11 @@ pub(crate) fn newest(stamps: &[Stamp]) -> Stamp {
     stamps.iter().fold(NEVER, |newest, &stamp| newest.max(stamp))
 }
 
+/// Whether there is no stamp. Looks at no more than it has to: a sketch that is in use has one in its first lines.
+pub(crate) fn is_empty(stamps: &[Stamp]) -> bool {
+    stamps.iter().all(|&stamp| stamp == NEVER)
+}
+
 /// By rank, the stamps of `oldest` or later.
 fn count(stamps: &[Stamp], oldest: Stamp) -> [u32; RANKS_MAX] {
     let mut set = [0; RANKS_MAX];
