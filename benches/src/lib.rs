@@ -7,5 +7,6 @@ pub mod as_is;
 pub mod counters;
 pub mod meter;
 pub mod peer;
+pub mod scans;
 pub mod traffic;
 pub mod zipf;
