@@ -36,6 +36,20 @@ pub fn compare(programs: &[Program<'_>]) {
 
 const HEADS: &str = "  median      min      max";
 
+/// Processor time of this thread, in nanoseconds.
+#[must_use]
+pub fn thread_ns() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// The middle one; of an even number, the upper of the two in the middle. Not a number if there is none.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Speed {
     per_cpu_s: f64,

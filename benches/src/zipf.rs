@@ -1,7 +1,7 @@
 //! Seeded keys with a density of 1 / rank, as talkers on a network have.
 
 /// `SplitMix64` (Steele, Lea & Flood 2014).
-const fn next(state: &mut u64) -> u64 {
+pub(crate) const fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

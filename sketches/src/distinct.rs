@@ -157,6 +157,9 @@ impl Distinct {
 
     /// Moves event time on to `pane` if that is later: counts are of windows that end there.
     pub fn advance(&mut self, pane: Pane) {
+        if pane <= self.clock.newest() {
+            return;
+        }
         let era = self.clock.era();
         self.clock.advance(pane);
         let distance = era.distance(self.clock.era());
@@ -186,11 +189,12 @@ impl Distinct {
     /// The newest pane; `None` while nothing in the window is held.
     #[must_use]
     pub fn newest(&self) -> Option<Pane> {
-        let newest = match self.contents() {
-            Contents::Entries(entries) => entries::newest(entries),
-            Contents::Bits(bits) => registers::newest(bits),
+        let oldest = self.clock.oldest(u32::MAX);
+        let is_live = match self.contents() {
+            Contents::Entries(entries) => entries::newest(entries) >= oldest,
+            Contents::Bits(bits) => registers::reaches(bits, oldest),
         };
-        (newest >= self.clock.oldest(u32::MAX)).then_some(self.clock.newest())
+        is_live.then_some(self.clock.newest())
     }
 
     /// The longest window.

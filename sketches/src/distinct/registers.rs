@@ -101,6 +101,11 @@ pub(crate) fn newest(stamps: &[Stamp]) -> Stamp {
     stamps.iter().fold(NEVER, |newest, &stamp| newest.max(stamp))
 }
 
+/// Whether any stamp is of `oldest` or later; mostly the first line tells.
+pub(crate) fn reaches(stamps: &[Stamp], oldest: Stamp) -> bool {
+    stamps.chunks(LINE_BYTES).any(|line| newest(line) >= oldest.max(1))
+}
+
 /// By rank, the stamps of `oldest` or later.
 fn count(stamps: &[Stamp], oldest: Stamp) -> [u32; RANKS_MAX] {
     let mut set = [0; RANKS_MAX];
