@@ -41,12 +41,18 @@ impl Era {
 pub(crate) struct Clock {
     newest: Pane,
     window_panes: u32,
+    /// The stamps of the newest pane and of the oldest one of the window: asked for at each update.
+    newest_stamp: Stamp,
+    oldest_stamp: Stamp,
 }
 
 impl Clock {
     /// `window_panes` is cut to `1..=HORIZON_PANES`.
     pub(crate) fn new(newest: Pane, window_panes: u32) -> Self {
-        Self { newest, window_panes: window_panes.clamp(1, HORIZON_PANES) }
+        let window_panes = window_panes.clamp(1, HORIZON_PANES);
+        let mut clock = Self { newest, window_panes, newest_stamp: NEVER, oldest_stamp: NEVER };
+        clock.set_stamps();
+        clock
     }
 
     pub(crate) const fn newest(self) -> Pane {
@@ -63,27 +69,44 @@ impl Clock {
 
     /// Moves on to `pane` if that is later.
     pub(crate) fn advance(&mut self, pane: Pane) {
-        self.newest = self.newest.max(pane);
+        if pane > self.newest {
+            self.newest = pane;
+            self.set_stamps();
+        }
+    }
+
+    fn set_stamps(&mut self) {
+        self.newest_stamp = self.stamp_within_horizon(self.newest);
+        self.oldest_stamp = self.stamp_within_horizon(self.first(self.window_panes));
     }
 
     /// The stamp of `pane`, which is not after the newest; [`NEVER`] before the window.
     pub(crate) fn stamp(self, pane: Pane) -> Stamp {
-        if self.newest.saturating_sub(pane) >= self.window_panes {
+        let age = self.newest.saturating_sub(pane);
+        if age >= self.window_panes {
             return NEVER;
         }
-        self.stamp_within_horizon(pane)
+        // An age is below the newest stamp: the base is before the window, or is pane 0.
+        self.newest_stamp - u8::try_from(age).unwrap_or(self.newest_stamp)
     }
 
     /// The least stamp of the `panes` newest panes, of no more than the window.
     pub(crate) fn oldest(self, panes: u32) -> Stamp {
-        let panes = panes.clamp(1, self.window_panes);
-        self.stamp_within_horizon((self.newest - self.newest.min(panes - 1)).min(self.newest))
+        if panes >= self.window_panes {
+            return self.oldest_stamp;
+        }
+        self.stamp_within_horizon(self.first(panes.max(1)))
     }
 
     /// The pane of a stamp other than [`NEVER`].
     #[cfg(test)]
     pub(crate) fn pane(self, stamp: Stamp) -> Pane {
         self.era().base() + Pane::from(stamp.saturating_sub(1))
+    }
+
+    /// The first of the `panes` newest panes.
+    const fn first(self, panes: u32) -> Pane {
+        self.newest.saturating_sub(panes - 1)
     }
 
     /// A pane within the horizon is less than 192 panes after the base.

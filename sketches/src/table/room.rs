@@ -15,6 +15,8 @@ const CLAIM_TRIES: usize = 8;
 const SAMPLE: usize = 8;
 /// So many failed moves of cells in a row mean that the table is full, and that moves are seldom worth trying.
 const FULL_AFTER_MISSES: u32 = 256;
+/// One in so many moves is tried then, so that room which expiry makes is noticed.
+const TRIED: u64 = 64;
 
 impl DistinctTable {
     /// Claims a block for a cell, and evicts for it what has to go.
@@ -55,7 +57,7 @@ impl DistinctTable {
             self.release(at);
             return Some(at);
         }
-        if self.misses < FULL_AFTER_MISSES || self.draw().is_multiple_of(ADMITTED) {
+        if self.misses < FULL_AFTER_MISSES || self.draw().is_multiple_of(TRIED) {
             if let Some(at) = self.move_one(place, oldest) {
                 self.misses = 0;
                 return Some(at);
