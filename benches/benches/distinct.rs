@@ -57,7 +57,7 @@ fn errors_of(subject: &Subject) -> Vec<String> {
     }
     let show = |(sum, distinct): (f64, usize)| {
         let error = (sum / SEEDS as f64).sqrt();
-        let is_kept = error <= subject.error_max(distinct, SEEDS as usize);
+        let is_kept = error <= subject.error_max(distinct, SEEDS);
         assert!(is_kept || subject.is_peer, "{}, {distinct} distinct: {error}", subject.name);
         format!("{:.2}{}", 100.0 * error, if is_kept { "" } else { " **(!)**" })
     };

@@ -1,4 +1,4 @@
-//! The distinct counters one by one, each beside an exact counter or the `hyperloglog` crate.
+//! The sketches one by one, each beside an exact counter. Plain distinct counters are in `distinct.rs`, tables of them in `table`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
 
@@ -10,7 +10,6 @@ use flowscout_benches::traffic::KEY;
 use indexmap::IndexMap;
 use sketches::answered::OpenedAnswered;
 use sketches::hash::KeyedState;
-use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::PaneRange;
 
 fn main() {
@@ -42,8 +41,8 @@ fn check(set: &OpenedAnswered, elements: u32) {
 /// Distinct elements into an empty set; the allocations of its growth are part of it.
 mod distinct_fill {
     use super::{
-        BTreeMap, Bencher, HyperLogLog, IndexMap, ItemsCount, KEY, KeyedState, PANE, SIZES, check,
-        hashes, opened,
+        BTreeMap, Bencher, IndexMap, ItemsCount, KEY, KeyedState, PANE, SIZES, check, hashes,
+        opened,
     };
 
     #[divan::bench(args = SIZES)]
@@ -51,31 +50,6 @@ mod distinct_fill {
         let hashes = hashes(0, elements);
         check(&opened(&hashes), elements);
         bencher.counter(ItemsCount::new(elements)).bench(|| opened(&hashes));
-    }
-
-    #[divan::bench(args = SIZES)]
-    fn hyperloglog_p8(bencher: Bencher, elements: u32) {
-        let hashes = hashes(0, elements);
-        let fill = || {
-            let mut sketch = HyperLogLog::new(8).unwrap();
-            hashes.iter().for_each(|&hash| sketch.insert_hash(hash));
-            sketch
-        };
-        check_plain(fill().estimate(), elements);
-        bencher.counter(ItemsCount::new(elements)).bench(fill);
-    }
-
-    /// That crate takes ln where log2 is meant: an error of 0.02 gives 2^8 registers.
-    #[divan::bench(args = SIZES)]
-    fn peer_hyperloglog_crate_p8(bencher: Bencher, elements: u32) {
-        let hashes = hashes(0, elements);
-        let fill = || {
-            let mut sketch = hyperloglog::HyperLogLog::new_deterministic(0.02, 1);
-            hashes.iter().for_each(|&hash| sketch.insert_by_hash_value(hash));
-            sketch
-        };
-        check_plain(fill().len(), elements);
-        bencher.counter(ItemsCount::new(elements)).bench(fill);
     }
 
     #[divan::bench(args = SIZES)]
@@ -99,11 +73,6 @@ mod distinct_fill {
             assert_eq!(set.len(), hashes.len());
             set
         });
-    }
-
-    fn check_plain(estimate: f64, elements: u32) {
-        let off = (estimate / f64::from(elements) - 1.0).abs();
-        assert!(off <= 4.0 * 1.04 / 16.0, "{elements}: {estimate}");
     }
 }
 

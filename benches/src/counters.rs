@@ -90,7 +90,7 @@ impl Subject {
     /// Of a root mean square over n seeds, the standard error is 1 / sqrt(2 n): four of these. An exact counter may have
     /// taken two elements for one, once.
     #[must_use]
-    pub fn error_max(&self, distinct: usize, seeds: usize) -> f64 {
+    pub fn error_max(&self, distinct: usize, seeds: u64) -> f64 {
         let (distinct, seeds) = (distinct as f64, seeds as f64);
         if distinct <= self.exact_max as f64 {
             return 1.5 / (distinct * seeds.sqrt());

@@ -171,7 +171,6 @@ const fn mixed(seed: u64) -> u64 {
 }
 
 /// A number below `bound` from a draw of 64 bits (Lemire 2019, multiply-shift without its correction).
-#[expect(clippy::cast_possible_truncation, reason = "below the bound")]
 const fn below(draw: u64, bound: u64) -> u64 {
     ((draw as u128 * bound as u128) >> 64) as u64
 }
