@@ -4,6 +4,8 @@
 
 #[path = "encoding/allocation.rs"]
 mod allocation;
+#[path = "encoding/answered.rs"]
+mod answered;
 #[path = "encoding/check.rs"]
 mod check;
 #[path = "encoding/corpus.rs"]

@@ -3,11 +3,13 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use sketches::answered::OpenedAnswered;
 use sketches::count_min::CountMin;
 use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
 use sketches::hash::HashKey;
 use sketches::hyperloglog::HyperLogLog;
+use sketches::pane::{Pane, PaneRange};
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
@@ -51,6 +53,7 @@ pub(crate) fn check_frame(frame: &[u8]) -> usize {
         accepted::<Talkers<(u8, u16)>>(frame).map(use_talkers),
         accepted::<Distinct>(frame).map(use_distinct),
         accepted::<DistinctTable>(frame).map(use_table),
+        accepted::<OpenedAnswered>(frame).map(use_answered),
     ];
     results.iter().flatten().count()
 }
@@ -143,4 +146,32 @@ fn use_table(mut table: DistinctTable) {
         let frame = encode(&other, KEY).unwrap_or_default();
         assert!(accepted::<DistinctTable>(&frame).is_some());
     }
+}
+
+fn use_answered(mut counter: OpenedAnswered) {
+    let before = counter.clone();
+    counter.merge(&before);
+    assert!(counter == before);
+    let newest = counter.newest().unwrap_or_default();
+    for (hash, ahead) in
+        [(0, 0), (u64::MAX, 1), (1 << 32, 17), (5 << 32, 20_000), (9 << 40, Pane::MAX)]
+    {
+        for window_panes in [1, 17, 40_000] {
+            let first = newest.saturating_sub(window_panes - 1);
+            let counts =
+                counter.count(PaneRange { first, last: newest }, newest.saturating_sub(ahead));
+            assert!(counts.unanswered >= 0.0 && counts.seen.is_finite());
+            assert!(!counts.exact || counts.unanswered <= counts.seen && counts.seen <= 128.0);
+            let opened = counter.first_opened(PaneRange { first, last: newest });
+            assert!(opened.is_none_or(|pane| (first..=newest).contains(&pane)));
+        }
+        counter.opened(hash, newest.saturating_add(ahead));
+        counter.refused(!hash, newest.saturating_sub(ahead));
+        counter.answered_if_seen(hash, newest);
+        come_back(&counter);
+        counter.merge(&before);
+        come_back(&counter);
+    }
+    counter.expire(newest);
+    come_back(&counter);
 }

@@ -99,6 +99,21 @@ fn frames_of_version_1_of_distinct_are_read() {
 }
 
 #[test]
+fn frames_of_version_1_of_opened_answered_are_read() {
+    for (name, elements) in [
+        ("answered_v1_empty.hex", 0),
+        ("answered_v1_one.hex", 1),
+        ("answered_v1_exact.hex", 30),
+        ("answered_v1_sketch.hex", 150),
+    ] {
+        let sample = samples::answered(elements);
+        let kept = golden(name, &sample);
+        assert_eq!(kept, sample, "{name}");
+        assert_eq!((kept.newest().is_some(), kept.is_exact()), (elements > 0, elements <= 128));
+    }
+}
+
+#[test]
 fn frames_of_version_1_of_tables_are_read() {
     let sets_by_name: [(_, &[u32]); 3] = [
         ("table_v1_empty.hex", &[]),

@@ -1,6 +1,7 @@
 //! Frames that are damaged, foreign, too new, too long, or forged.
 
 use proptest::prelude::*;
+use sketches::answered::OpenedAnswered;
 use sketches::count_min::CountMin;
 use sketches::distinct::Distinct;
 use sketches::encoding::{
@@ -18,7 +19,7 @@ use crate::samples;
 type Services = Talkers<(u8, u16)>;
 
 /// Why each kind refuses a frame; the first is the kind that it holds, if it is one of the samples.
-fn reasons(frame: &[u8]) -> [Option<&'static str>; 5] {
+fn reasons(frame: &[u8]) -> [Option<&'static str>; 6] {
     fn refusal<S: Encode>(frame: &[u8]) -> Option<&'static str> {
         decode::<S>(frame, KEY, Limits::default()).err().map(|error| error.reason())
     }
@@ -28,8 +29,9 @@ fn reasons(frame: &[u8]) -> [Option<&'static str>; 5] {
         refusal::<Services>(frame),
         refusal::<Distinct>(frame),
         refusal::<DistinctTable>(frame),
+        refusal::<OpenedAnswered>(frame),
     ];
-    if let Some(kind @ 1..=5) = frame.get(4) {
+    if let Some(kind @ 1..=6) = frame.get(4) {
         reasons.swap(0, usize::from(kind - 1));
     }
     reasons
@@ -43,7 +45,7 @@ pub(crate) fn refuse<S: Encode>(kind: u8, body: &[u8]) -> Option<DecodeError> {
 fn a_frame_is_taken_by_its_own_kind_only() {
     for frame in samples::frames() {
         let [own, others @ ..] = reasons(&frame);
-        assert_eq!((own, others), (None, [Some("wrong_kind"); 4]));
+        assert_eq!((own, others), (None, [Some("wrong_kind"); 5]));
     }
     let unknown = decode::<CountMin>(&seal(77, 1, &[]), KEY, Limits::default());
     let expected = Kind::CountMin;
@@ -54,7 +56,7 @@ fn a_frame_is_taken_by_its_own_kind_only() {
 fn every_truncation_asks_for_more() {
     for frame in samples::frames() {
         for length in 0..frame.len() {
-            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 5], "{length} bytes");
+            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 6], "{length} bytes");
         }
         let needed = frame.len();
         let cut = decode_prefix::<HyperLogLog>(&frame[..needed - 1], KEY, Limits::default());
@@ -299,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..7_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..8_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assert!(check::check_frame(&seal(kind, 1, &body)) <= 1);
     }
 

@@ -1,5 +1,6 @@
 //! Sketches of every kind, empty, sparse and full.
 
+use sketches::answered::OpenedAnswered;
 use sketches::count_min::CountMin;
 use sketches::distinct::{Distinct, Precision};
 use sketches::encoding::encode;
@@ -57,6 +58,25 @@ pub(crate) fn table(sets: &[u32]) -> DistinctTable {
     table
 }
 
+/// Elements that were opened in the last 50 panes, some of them again; a third have answered, a seventh were refused.
+pub(crate) fn answered(elements: u32) -> OpenedAnswered {
+    let mut counter = OpenedAnswered::new();
+    for element in 0..elements {
+        let (hash, pane) = (KEY.hash_u64(element.into()), NOW - element * 7 % 50);
+        counter.opened(hash, pane);
+        if element % 5 == 0 {
+            counter.opened(hash, pane - 3);
+        }
+        if element % 3 == 0 {
+            counter.answered(hash, pane + 1);
+        }
+        if element % 7 == 6 {
+            counter.refused(hash, pane);
+        }
+    }
+    counter
+}
+
 /// Frames small enough to be damaged in every place.
 pub(crate) fn frames() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
@@ -66,6 +86,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         frames.push(encode(&talkers(32, u16::try_from(elements).unwrap()), KEY).unwrap());
         let elements = u32::try_from(elements / 2).unwrap();
         frames.push(encode(&distinct(Precision::Percent4, elements), KEY).unwrap());
+        frames.push(encode(&answered(elements), KEY).unwrap());
         frames.push(
             encode(&table(&[elements, elements / 3, 1][..elements.min(3) as usize]), KEY).unwrap(),
         );

@@ -75,6 +75,19 @@ fn a_distinct_takes_four_bytes_per_element_and_then_two_per_bit() {
 }
 
 #[test]
+fn opened_and_answered_take_ten_bytes_per_element_at_most_and_then_six_per_cell() {
+    for elements in [0, 1, 20, 100, 128, 129, 1_000, 10_000, 1_000_000] {
+        let counter = samples::answered(elements);
+        let what = format!("OpenedAnswered, {elements} elements");
+        let bytes = frame_bytes(&counter, &what, counter.memory_bytes());
+        let elements = usize::try_from(elements).unwrap();
+        // Fingerprint, mask, three ages, and the openings before the last.
+        assert!(bytes <= 18 + 7 + (4 + 1 + 3 + 2) * elements, "{what}");
+        assert!(bytes <= 18 + 6 + (1 + 3 + 2) * 4_096, "{what}");
+    }
+}
+
+#[test]
 fn a_table_takes_what_its_sets_take_and_six_bytes_for_each() {
     for (keys, elements) in [(0, 0), (1_000, 1), (10_000, 1), (10_000, 7), (1_000, 20), (50, 500)] {
         let mut table = DistinctTable::new(1 << 20, 60, 1).unwrap();
