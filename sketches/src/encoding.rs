@@ -24,6 +24,7 @@
 //! | [`Distinct`] | *clock*: varint newest pane, `u8` longest window in panes; `u8` standard error in percent, 4 or 2; `u8` tier and *contents*: 0 and *elements*, or 1 and *bits* |
 //! | [`DistinctTable`] | varint number of pages of cells, and of blocks; *clock*; `u64` state of the draws; varints: next page of the hand, failed moves, evicted, most elements evicted, refused, late; for each cell that is held, in order: varint of the others since the last, `u32` tag and kind, *contents* |
 //! | [`OpenedAnswered`] | varint newest pane; `u8` tier; tier 0, exact: `u8` number of elements and, for each, in the order of its fingerprint, `u32` fingerprint, `u8` mask, *events*; tier 1, sketch: for each cell that is not empty, in the order of their places, varint `gap * 16 + mask`, where gap counts the places since the last one, and *events* |
+//! | [`ConservativeCountMin`] | as [`CountMin`] |
 //!
 //! *Elements* are a `u8` number of them and, for each, in the order of its 24-bit fingerprint, `u32` `fingerprint * 256 + age`.
 //!
@@ -59,6 +60,7 @@
 //! [`Distinct`]: crate::distinct::Distinct
 //! [`DistinctTable`]: crate::table::DistinctTable
 //! [`OpenedAnswered`]: crate::answered::OpenedAnswered
+//! [`ConservativeCountMin`]: crate::count_min::ConservativeCountMin
 
 mod error;
 mod frame;
@@ -89,6 +91,8 @@ pub enum Kind {
     DistinctTable = 5,
     /// [`crate::answered::OpenedAnswered`].
     OpenedAnswered = 6,
+    /// [`crate::count_min::ConservativeCountMin`].
+    ConservativeCountMin = 7,
 }
 
 /// What a reader is willing to spend on one frame, whatever the frame says.
@@ -220,13 +224,14 @@ pub fn decode_prefix<S: Encode>(
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::HyperLogLog,
         Self::CountMin,
         Self::Talkers,
         Self::Distinct,
         Self::DistinctTable,
         Self::OpenedAnswered,
+        Self::ConservativeCountMin,
     ];
 
     /// The number in the frame.
@@ -242,7 +247,7 @@ impl Kind {
             // Dense, of precision 16.
             Self::HyperLogLog => 2 + (1 << 16),
             // 4 rows of 2^16 counters, none of them 0, of ten bytes each.
-            Self::CountMin => 11 + 10 * (4 << 16),
+            Self::CountMin | Self::ConservativeCountMin => 11 + 10 * (4 << 16),
             // Nothing in the sketch sets this. It is enough for 400,000 keys of 16 bytes, whatever their weights.
             Self::Talkers => 16 << 20,
             // Clock, precision, tier, number of bits, and a byte for each place of the larger sketch.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sketches::answered::OpenedAnswered;
-use sketches::count_min::CountMin;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, Limits, decode};
 use sketches::hyperloglog::HyperLogLog;
@@ -26,7 +26,9 @@ fn allocated_most(frame: &[u8], limits: Limits) -> usize {
     let windowed = allocated::<Distinct>(frame, limits);
     let table = allocated::<DistinctTable>(frame, limits);
     let answered = allocated::<OpenedAnswered>(frame, limits);
-    [distinct, weights, ports, hosts, windowed, table, answered].into_iter().max().unwrap()
+    let conservative = allocated::<ConservativeCountMin>(frame, limits);
+    let all = [distinct, weights, ports, hosts, windowed, table, answered, conservative];
+    all.into_iter().max().unwrap()
 }
 
 #[test]
@@ -50,11 +52,12 @@ fn claims_beyond_the_limits_allocate_nothing() {
         (5, [&[16, 1, 9, 60], [0; 16].as_slice()].concat()),
         (6, vec![9, 0, 128]),
         (6, vec![9, 1, 1, 0]),
+        (7, vec![10, 0]),
         (5, [&[16], &huge_count[..8], &[9, 60], [0; 16].as_slice()].concat()),
     ] {
         assert_eq!(allocated_most(&seal(kind, 1, &body), limits), 0, "{body:?}");
     }
-    for kind in 0..8 {
+    for kind in 0..9 {
         let mut frame = seal(kind, 1, &[]);
         frame[10..14].fill(255);
         frame.resize(5_000, 0);
@@ -66,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn no_body_allocates_more_than_the_limit(
-        kind in 1..=6_u8,
+        kind in 1..=7_u8,
         body in prop::collection::vec(any::<u8>(), 0..50),
         shape in 0..30_u8,
         memory_log2 in 8..22_u32,

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use sketches::answered::OpenedAnswered;
-use sketches::count_min::CountMin;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
 use sketches::hash::HashKey;
@@ -54,6 +54,7 @@ pub(crate) fn check_frame(frame: &[u8]) -> usize {
         accepted::<Distinct>(frame).map(use_distinct),
         accepted::<DistinctTable>(frame).map(use_table),
         accepted::<OpenedAnswered>(frame).map(use_answered),
+        accepted::<ConservativeCountMin>(frame).map(use_conservative),
     ];
     results.iter().flatten().count()
 }
@@ -87,6 +88,17 @@ fn use_count_min(mut sketch: CountMin) {
     let before = sketch.clone();
     assert!(sketch.merge(&before).is_ok());
     stays_writable(&sketch);
+}
+
+fn use_conservative(mut sketch: ConservativeCountMin) {
+    for hash in [0, 1, u64::MAX] {
+        let before = sketch.estimate(hash);
+        assert!(before <= sketch.total());
+        sketch.add(hash, hash);
+        assert_eq!(sketch.estimate(hash), before.saturating_add(hash));
+        stays_writable(&sketch);
+    }
+    assert!(sketch.error_bound() >= 0.0);
 }
 
 fn use_talkers<K: Copy + Default + Eq + Hash + Ord + EncodeKey + Debug>(mut sketch: Talkers<K>) {

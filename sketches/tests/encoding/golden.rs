@@ -66,6 +66,18 @@ fn frames_of_version_1_of_count_min_are_read() {
     }
 }
 
+#[test]
+fn frames_of_version_1_of_conservative_count_min_are_read() {
+    for (name, keys) in [
+        ("conservative_v1_empty.hex", 0),
+        ("conservative_v1_sparse.hex", 2),
+        ("conservative_v1_full.hex", 90),
+    ] {
+        let sample = samples::conservative(4, keys);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
 /// Which keys a full bucket keeps is no matter of the format, so what is kept is named here.
 #[test]
 fn frames_of_version_1_of_talkers_are_read() {

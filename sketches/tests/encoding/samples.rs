@@ -1,7 +1,7 @@
 //! Sketches of every kind, empty, sparse and full.
 
 use sketches::answered::OpenedAnswered;
-use sketches::count_min::CountMin;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::{Distinct, Precision};
 use sketches::encoding::encode;
 use sketches::hash::KeyedState;
@@ -20,6 +20,12 @@ pub(crate) fn hyperloglog(precision: u8, elements: u64) -> HyperLogLog {
 
 pub(crate) fn count_min(width_log2: u8, keys: u64) -> CountMin {
     let mut sketch = CountMin::new(width_log2).unwrap();
+    (0..keys).for_each(|key| sketch.add(KEY.hash_u64(key), 40 + key * 37 % 1_460));
+    sketch
+}
+
+pub(crate) fn conservative(width_log2: u8, keys: u64) -> ConservativeCountMin {
+    let mut sketch = ConservativeCountMin::new(width_log2).unwrap();
     (0..keys).for_each(|key| sketch.add(KEY.hash_u64(key), 40 + key * 37 % 1_460));
     sketch
 }
@@ -83,6 +89,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
     for elements in [0, 3, 500] {
         frames.push(encode(&hyperloglog(6, elements), KEY).unwrap());
         frames.push(encode(&count_min(4, elements), KEY).unwrap());
+        frames.push(encode(&conservative(4, elements), KEY).unwrap());
         frames.push(encode(&talkers(32, u16::try_from(elements).unwrap()), KEY).unwrap());
         let elements = u32::try_from(elements / 2).unwrap();
         frames.push(encode(&distinct(Precision::Percent4, elements), KEY).unwrap());

@@ -38,6 +38,11 @@ fn a_count_min_takes_a_few_bytes_per_counter_that_is_used() {
         // A counter below 2^14, and a run before it.
         assert!(bytes <= 23 + 4 * 6 * usize::try_from(keys).unwrap(), "{what}");
         assert!(bytes <= 23 + 4 * (1 << 14) * 3, "{what}");
+
+        let conservative = samples::conservative(14, keys);
+        let what = format!("ConservativeCountMin 4 x 2^14, {keys} keys");
+        let lower = frame_bytes(&conservative, &what, conservative.memory_bytes());
+        assert!(lower <= bytes, "{what}: no counter is higher than the plain one's");
     }
 }
 
