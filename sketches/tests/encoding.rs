@@ -16,6 +16,8 @@ mod distinct;
 mod golden;
 #[path = "encoding/identity.rs"]
 mod identity;
+#[path = "encoding/quantiles.rs"]
+mod quantiles;
 #[path = "encoding/refusals.rs"]
 mod refusals;
 #[path = "encoding/samples.rs"]

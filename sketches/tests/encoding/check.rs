@@ -10,6 +10,7 @@ use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
 use sketches::hash::HashKey;
 use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::{Pane, PaneRange};
+use sketches::quantiles::Quantiles;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
@@ -55,6 +56,7 @@ pub(crate) fn check_frame(frame: &[u8]) -> usize {
         accepted::<DistinctTable>(frame).map(use_table),
         accepted::<OpenedAnswered>(frame).map(use_answered),
         accepted::<ConservativeCountMin>(frame).map(use_conservative),
+        accepted::<Quantiles>(frame).map(use_quantiles),
     ];
     results.iter().flatten().count()
 }
@@ -186,4 +188,20 @@ fn use_answered(mut counter: OpenedAnswered) {
     }
     counter.expire(newest);
     come_back(&counter);
+}
+
+fn use_quantiles(mut sketch: Quantiles) {
+    let before = sketch.clone();
+    for value in [0, 1, u64::MAX] {
+        sketch.add(value);
+        let (min, max) = (sketch.min().unwrap_or(1) as f64, sketch.max().unwrap_or(0) as f64);
+        for q in [0.0, 0.5, 1.0] {
+            assert!(sketch.quantile(q).is_some_and(|value| (min..=max).contains(&value)));
+        }
+        come_back(&sketch);
+    }
+    let count = sketch.count();
+    let merged = sketch.merge(&before);
+    assert_eq!(sketch.count() - count, if merged.is_ok() { before.count() } else { 0 });
+    come_back(&sketch);
 }

@@ -78,6 +78,19 @@ fn frames_of_version_1_of_conservative_count_min_are_read() {
     }
 }
 
+#[test]
+fn frames_of_version_1_of_quantiles_are_read() {
+    for (name, values) in [
+        ("quantiles_v1_empty.hex", 0),
+        ("quantiles_v1_zero.hex", 1),
+        ("quantiles_v1_few.hex", 9),
+        ("quantiles_v1_many.hex", 500),
+    ] {
+        let sample = samples::quantiles(0.1, values);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
 /// Which keys a full bucket keeps is no matter of the format, so what is kept is named here.
 #[test]
 fn frames_of_version_1_of_talkers_are_read() {

@@ -10,6 +10,7 @@ use sketches::encoding::{
 };
 use sketches::hash::{HashKey, KeyedState};
 use sketches::hyperloglog::HyperLogLog;
+use sketches::quantiles::Quantiles;
 use sketches::table::DistinctTable;
 use sketches::talkers::Talkers;
 
@@ -19,7 +20,7 @@ use crate::samples;
 type Services = Talkers<(u8, u16)>;
 
 /// Why each kind refuses a frame; the first is the kind that it holds, if it is one of the samples.
-fn reasons(frame: &[u8]) -> [Option<&'static str>; 7] {
+fn reasons(frame: &[u8]) -> [Option<&'static str>; 8] {
     fn refusal<S: Encode>(frame: &[u8]) -> Option<&'static str> {
         decode::<S>(frame, KEY, Limits::default()).err().map(|error| error.reason())
     }
@@ -31,8 +32,9 @@ fn reasons(frame: &[u8]) -> [Option<&'static str>; 7] {
         refusal::<DistinctTable>(frame),
         refusal::<OpenedAnswered>(frame),
         refusal::<ConservativeCountMin>(frame),
+        refusal::<Quantiles>(frame),
     ];
-    if let Some(kind @ 1..=7) = frame.get(4) {
+    if let Some(kind @ 1..=8) = frame.get(4) {
         reasons.swap(0, usize::from(kind - 1));
     }
     reasons
@@ -46,7 +48,7 @@ pub(crate) fn refuse<S: Encode>(kind: u8, body: &[u8]) -> Option<DecodeError> {
 fn a_frame_is_taken_by_its_own_kind_only() {
     for frame in samples::frames() {
         let [own, others @ ..] = reasons(&frame);
-        assert_eq!((own, others), (None, [Some("wrong_kind"); 6]));
+        assert_eq!((own, others), (None, [Some("wrong_kind"); 7]));
     }
     let unknown = decode::<CountMin>(&seal(77, 1, &[]), KEY, Limits::default());
     let expected = Kind::CountMin;
@@ -57,7 +59,7 @@ fn a_frame_is_taken_by_its_own_kind_only() {
 fn every_truncation_asks_for_more() {
     for frame in samples::frames() {
         for length in 0..frame.len() {
-            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 7], "{length} bytes");
+            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 8], "{length} bytes");
         }
         let needed = frame.len();
         let cut = decode_prefix::<HyperLogLog>(&frame[..needed - 1], KEY, Limits::default());
@@ -286,10 +288,12 @@ fn bodies_that_no_talkers_have_are_refused() {
         let refused = refuse::<Talkers<u8>>(3, &body);
         assert_eq!(refused, Some(DecodeError::structure(why)), "{body:?}");
     }
-    let nine: Vec<u8> = (0..9).flat_map(|key| [key, 1, 0]).collect();
-    let nine = bucket(9, &[[9, 0].as_slice(), &nine].concat());
+    let keys = |count: u8| {
+        let keys: Vec<u8> = (0..count).flat_map(|key| [key, 1, 0]).collect();
+        refuse::<Talkers<u8>>(3, &bucket(9, &[[count, 0].as_slice(), &keys].concat()))
+    };
     let why = DecodeError::structure("a key that no bucket could hold");
-    assert_eq!(refuse::<Talkers<u8>>(3, &nine), Some(why));
+    assert_eq!((keys(7), keys(8)), (None, Some(why)));
 }
 
 #[test]
@@ -330,7 +334,7 @@ proptest! {
     }
 
     #[test]
-    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..9_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..10_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assert!(check::check_frame(&seal(kind, 1, &body)) <= 1);
     }
 

@@ -7,6 +7,7 @@ use sketches::encoding::encode;
 use sketches::hash::KeyedState;
 use sketches::hyperloglog::HyperLogLog;
 use sketches::pane::Pane;
+use sketches::quantiles::Quantiles;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
@@ -27,6 +28,13 @@ pub(crate) fn count_min(width_log2: u8, keys: u64) -> CountMin {
 pub(crate) fn conservative(width_log2: u8, keys: u64) -> ConservativeCountMin {
     let mut sketch = ConservativeCountMin::new(width_log2).unwrap();
     (0..keys).for_each(|key| sketch.add(KEY.hash_u64(key), 40 + key * 37 % 1_460));
+    sketch
+}
+
+/// Zero, and values of every magnitude up to some billions.
+pub(crate) fn quantiles(relative_error: f64, values: u64) -> Quantiles {
+    let mut sketch = Quantiles::new(relative_error).unwrap();
+    (0..values).for_each(|value| sketch.add((value * 7_919 % 1_009) << (value % 24)));
     sketch
 }
 
@@ -90,6 +98,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         frames.push(encode(&hyperloglog(6, elements), KEY).unwrap());
         frames.push(encode(&count_min(4, elements), KEY).unwrap());
         frames.push(encode(&conservative(4, elements), KEY).unwrap());
+        frames.push(encode(&quantiles(0.1, elements), KEY).unwrap());
         frames.push(encode(&talkers(32, u16::try_from(elements).unwrap()), KEY).unwrap());
         let elements = u32::try_from(elements / 2).unwrap();
         frames.push(encode(&distinct(Precision::Percent4, elements), KEY).unwrap());

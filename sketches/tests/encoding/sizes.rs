@@ -93,6 +93,20 @@ fn opened_and_answered_take_ten_bytes_per_element_at_most_and_then_six_per_cell(
 }
 
 #[test]
+fn quantiles_take_a_few_bytes_per_bin_that_is_used() {
+    for relative_error in [0.001, 0.01, 0.05] {
+        for values in [0, 1, 10, 1_000, 100_000] {
+            let sketch = samples::quantiles(relative_error, values);
+            let what = format!("Quantiles {relative_error}, {values} values");
+            let bytes = frame_bytes(&sketch, &what, sketch.memory_bytes());
+            // A bin before it, which may be far, and a count below 2^14.
+            assert!(bytes <= 18 + 62 + usize::try_from(values).unwrap() * 4, "{what}");
+            assert!(bytes <= 18 + 62 + 3 * sketch.memory_bytes() / 16, "{what}");
+        }
+    }
+}
+
+#[test]
 fn a_table_takes_what_its_sets_take_and_six_bytes_for_each() {
     for (keys, elements) in [(0, 0), (1_000, 1), (10_000, 1), (10_000, 7), (1_000, 20), (50, 500)] {
         let mut table = DistinctTable::new(1 << 20, 60, 1).unwrap();
