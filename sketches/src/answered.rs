@@ -15,6 +15,7 @@
 //! Stamps cover 2^15 panes behind the newest one (`stamps.rs`); what is older is not counted.
 
 mod element;
+mod encode;
 mod exact;
 mod sketch;
 mod stamps;
@@ -81,7 +82,7 @@ pub struct Counts {
     pub exact: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Tier {
     /// An empty set is the empty tier.
     Exact(ExactSet),
@@ -319,6 +320,16 @@ fn promoted(set: &ExactSet, newest: Stamp) -> Box<Sketch> {
     sketch.raise_all(set, 0, newest);
     sketch
 }
+
+/// Equal when they go on alike: each holds the same elements or cells with the same stamps, in whatever order and room.
+/// That includes what is beyond the horizon and has not been swept yet.
+impl PartialEq for OpenedAnswered {
+    fn eq(&self, other: &Self) -> bool {
+        self.newest() == other.newest() && self.tier == other.tier
+    }
+}
+
+impl Eq for OpenedAnswered {}
 
 impl Default for OpenedAnswered {
     fn default() -> Self {

@@ -23,6 +23,9 @@
 //! | [`Talkers`] | [`EncodeKey::TAG`]; varint number of buckets; varint total; for each bucket that is not empty, in order: varint of the empty ones since the last, `u8` number of keys, varint floor, then each key as its [`EncodeKey`] says with varint `weight - error` and varint error, in the order in which the bucket holds them |
 //! | [`Distinct`] | *clock*: varint newest pane, `u8` longest window in panes; `u8` standard error in percent, 4 or 2; `u8` tier and *contents*: 0 and *elements*, or 1 and *bits* |
 //! | [`DistinctTable`] | varint number of pages of cells, and of blocks; *clock*; `u64` state of the draws; varints: next page of the hand, failed moves, evicted, most elements evicted, refused, late; for each cell that is held, in order: varint of the others since the last, `u32` tag and kind, *contents* |
+//! | [`OpenedAnswered`] | varint newest pane; `u8` tier; tier 0, exact: `u8` number of elements and, for each, in the order of its fingerprint, `u32` fingerprint, `u8` mask, *events*; tier 1, sketch: for each cell that is not empty, in the order of their places, varint `gap * 16 + mask`, where gap counts the places since the last one, and *events* |
+//! | [`ConservativeCountMin`] | as [`CountMin`] |
+//! | [`Quantiles`] | relative error as the `u64` of a double; unless nothing was counted: varint least value; varint `largest - least`; `u128` sum; varint zeros; for each bin that is not empty, in order: varint of the empty ones since the last, varint count. Bin i starts at `((1 + a) / (1 - a))^i`, where a is the relative error |
 //!
 //! *Elements* are a `u8` number of them and, for each, in the order of its 24-bit fingerprint, `u32` `fingerprint * 256 + age`.
 //!
@@ -32,6 +35,11 @@
 //!
 //! An age is in panes back from the newest one; what is out of the window is left out. The kind of a cell, in the low three
 //! bits, is 1 for elements in the cell itself, 2 to 5 for elements in a block of 1, 2, 4 or 8 lines, and 6 for bits.
+//!
+//! *Events* are what the mask says, in this order: 1, varint age of the last opening; 2, `u16` in which bit i is an opening
+//! in the pane `i + 1` before the last; 4 and 8, varint age of the last refusal and answer. Those ages reach beyond the
+//! horizon of 2^15 panes, to the last multiple of 2^14 that the newest pane has passed: what is not swept yet is written
+//! too. The cell of register i and z leading zeros has place `z * 256 + i`.
 //!
 //! **Canonical.** Equal sketches give equal bytes; talkers are equal when their buckets also hold the keys in the same order,
 //! on which ties depend later, and tables when their keys also stand in the same cells. Decoding gives a sketch equal to the
@@ -52,6 +60,9 @@
 //! [`Talkers`]: crate::talkers::Talkers
 //! [`Distinct`]: crate::distinct::Distinct
 //! [`DistinctTable`]: crate::table::DistinctTable
+//! [`OpenedAnswered`]: crate::answered::OpenedAnswered
+//! [`Quantiles`]: crate::quantiles::Quantiles
+//! [`ConservativeCountMin`]: crate::count_min::ConservativeCountMin
 
 mod error;
 mod frame;
@@ -80,6 +91,12 @@ pub enum Kind {
     Distinct = 4,
     /// [`crate::table::DistinctTable`].
     DistinctTable = 5,
+    /// [`crate::answered::OpenedAnswered`].
+    OpenedAnswered = 6,
+    /// [`crate::count_min::ConservativeCountMin`].
+    ConservativeCountMin = 7,
+    /// [`crate::quantiles::Quantiles`].
+    Quantiles = 8,
 }
 
 /// What a reader is willing to spend on one frame, whatever the frame says.
@@ -211,8 +228,16 @@ pub fn decode_prefix<S: Encode>(
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::HyperLogLog, Self::CountMin, Self::Talkers, Self::Distinct, Self::DistinctTable];
+    pub const ALL: [Self; 8] = [
+        Self::HyperLogLog,
+        Self::CountMin,
+        Self::Talkers,
+        Self::Distinct,
+        Self::DistinctTable,
+        Self::OpenedAnswered,
+        Self::ConservativeCountMin,
+        Self::Quantiles,
+    ];
 
     /// The number in the frame.
     #[must_use]
@@ -227,13 +252,17 @@ impl Kind {
             // Dense, of precision 16.
             Self::HyperLogLog => 2 + (1 << 16),
             // 4 rows of 2^16 counters, none of them 0, of ten bytes each.
-            Self::CountMin => 11 + 10 * (4 << 16),
+            Self::CountMin | Self::ConservativeCountMin => 11 + 10 * (4 << 16),
             // Nothing in the sketch sets this. It is enough for 400,000 keys of 16 bytes, whatever their weights.
             Self::Talkers => 16 << 20,
             // Clock, precision, tier, number of bits, and a byte for each place of the larger sketch.
             Self::Distinct => 6 + 2 + 3 + (16 << 10),
             // A table of a GiB: an inline cell of 32 bytes takes 34 at most, and nothing else takes more than in memory.
             Self::DistinctTable => 17 << 26,
+            // Newest pane, tier, and 2^12 cells, each with a byte for its mask, three ages, and the openings before the last.
+            Self::OpenedAnswered => 5 + 1 + (1 + 3 * 3 + 2) * (16 << 8),
+            // All before the bins, and the 22,182 bins of an error of 0.1 %, with counts below 2^53.
+            Self::Quantiles => 8 + 10 + 10 + 16 + 8 + (1 + 8) * 22_182,
         }
     }
 }
@@ -251,7 +280,7 @@ impl Context {
     /// # Errors
     /// The limit is lower.
     pub const fn allow_memory(&self, bytes: usize) -> Result<(), DecodeError> {
-        // Twice the largest count-min. A careless limit must not let a few bytes end the process.
+        // A careless limit must not let a few bytes end the process.
         const MEMORY_BYTES_MAX: usize = 1 << 30;
         let allowed = if self.memory_bytes_max < MEMORY_BYTES_MAX {
             self.memory_bytes_max

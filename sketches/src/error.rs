@@ -57,7 +57,7 @@ pub enum QuantilesMergeError {
         /// Relative error of the sketch merged from.
         theirs: f64,
     },
-    /// Together they have counted more than 2^64 - 1 values.
-    #[error("more than 2^64 - 1 values")]
+    /// Together they have counted more than 2^53 - 1 values.
+    #[error("more than 2^53 - 1 values")]
     TooMany,
 }

@@ -10,6 +10,9 @@
 //! past 2^64 overflow. Here values are integers, the limit is the number of bins that all
 //! 64 bits need, so that none are ever joined, and the count is watched.
 
+mod bins;
+mod encode;
+
 use std::fmt;
 
 use sketches_ddsketch::{Config, DDSketch};
@@ -45,6 +48,9 @@ pub struct Quantiles {
     max: u64,
 }
 
+/// Up to here doubles tell counts apart, and so does the rank of a quantile.
+const COUNT_MAX: u64 = (1 << 53) - 1;
+
 /// Values up to this are what the bins call zero: of the integers, zero.
 const ZERO_MAX: f64 = 0.5;
 
@@ -64,11 +70,13 @@ impl Quantiles {
         Ok(Self { sketch, config, relative_error, count: 0, sum: 0, min: u64::MAX, max: 0 })
     }
 
-    /// Counts a value. After 2^64 - 1 of them, which only merging can reach, nothing is counted.
+    /// Counts a value. After 2^53 - 1 of them, which only merging can reach, nothing is counted.
     #[inline]
     pub fn add(&mut self, value: u64) {
-        let Some(count) = self.count.checked_add(1) else { return };
-        self.count = count;
+        if self.count == COUNT_MAX {
+            return;
+        }
+        self.count += 1;
         self.sum += u128::from(value);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
@@ -87,7 +95,7 @@ impl Quantiles {
     /// Adds everything that `other` has counted; equals counting both streams in one sketch.
     ///
     /// # Errors
-    /// The relative errors differ, or there would be more than 2^64 - 1 values; nothing was changed.
+    /// The relative errors differ, or there would be more than 2^53 - 1 values; nothing was changed.
     pub fn merge(&mut self, other: &Self) -> Result<(), QuantilesMergeError> {
         let differ = QuantilesMergeError::RelativeErrorsDiffer {
             ours: self.relative_error,
@@ -96,7 +104,10 @@ impl Quantiles {
         if self.config != other.config {
             return Err(differ);
         }
-        let count = self.count.checked_add(other.count).ok_or(QuantilesMergeError::TooMany)?;
+        let count = self.count + other.count;
+        if count > COUNT_MAX {
+            return Err(QuantilesMergeError::TooMany);
+        }
         self.sketch.merge(&other.sketch).map_err(|_| differ)?;
         self.count = count;
         self.sum += other.sum;
@@ -146,6 +157,16 @@ impl Quantiles {
     #[must_use]
     pub const fn memory_bytes_max(&self) -> usize {
         memory_bytes(self.config.max_num_bins as usize)
+    }
+}
+
+/// Equal when they have counted the same into each bin.
+impl PartialEq for Quantiles {
+    fn eq(&self, other: &Self) -> bool {
+        self.config == other.config
+            && (self.count, self.sum, self.min, self.max)
+                == (other.count, other.sum, other.min, other.max)
+            && bins::of(&self.sketch) == bins::of(&other.sketch)
     }
 }
 

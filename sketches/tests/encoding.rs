@@ -4,6 +4,8 @@
 
 #[path = "encoding/allocation.rs"]
 mod allocation;
+#[path = "encoding/answered.rs"]
+mod answered;
 #[path = "encoding/check.rs"]
 mod check;
 #[path = "encoding/corpus.rs"]
@@ -14,6 +16,8 @@ mod distinct;
 mod golden;
 #[path = "encoding/identity.rs"]
 mod identity;
+#[path = "encoding/quantiles.rs"]
+mod quantiles;
 #[path = "encoding/refusals.rs"]
 mod refusals;
 #[path = "encoding/samples.rs"]

@@ -110,6 +110,17 @@ impl Openings {
         u16::from_le_bytes([low, high])
     }
 
+    /// What [`Self::recent`] comes from, where the newest pane is not before the last opening.
+    pub(super) fn of_recent(last: Stamp, recent: u16, newest: Stamp) -> Self {
+        let age = u32::from(newest.saturating_sub(last));
+        Self { last, before: recent.checked_shr(age).unwrap_or(0) }
+    }
+
+    /// Whether [`Self::recent`] tells all of it.
+    pub(super) fn is_known_from(self, newest: Stamp) -> bool {
+        Self::of_recent(self.last, self.recent(newest), newest) == self
+    }
+
     const fn packed(self) -> u32 {
         pack(self.last, self.before)
     }

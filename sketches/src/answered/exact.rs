@@ -8,6 +8,7 @@
 use super::element::{Element, Fingerprint, Openings, Ranges, Stamps};
 use super::stamps::{Stamp, StampRange};
 
+mod equality;
 mod index;
 
 use index::Index;
@@ -52,6 +53,16 @@ struct Planes<'s> {
 impl ExactSet {
     pub(super) const fn new() -> Self {
         Self::Inline { len: 0, words: [0; WORDS] }
+    }
+
+    /// Empty, with the least room that takes so many elements, at most [`EXACT_MAX`].
+    pub(super) fn with_room_for(elements: usize) -> Self {
+        if elements > 1 { Self::with_room(elements.next_power_of_two()) } else { Self::new() }
+    }
+
+    /// What [`Self::with_room_for`] allocates, in bytes.
+    pub(super) const fn heap_bytes_of(elements: usize) -> usize {
+        if elements > 1 { elements.next_power_of_two() * WORDS * size_of::<u32>() } else { 0 }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -195,7 +206,7 @@ impl ExactSet {
 
     /// Appends an element that the set does not hold: much rarer than another stamp for one that it holds.
     #[inline(never)]
-    fn push(&mut self, element: Element) -> Result<(), Full> {
+    pub(super) fn push(&mut self, element: Element) -> Result<(), Full> {
         let place = self.len();
         if place == EXACT_MAX {
             return Err(Full);
@@ -216,14 +227,22 @@ impl ExactSet {
     }
 
     fn with_twice_the_room(&self) -> Self {
-        let room = 2 * self.room();
-        let mut words = vec![0; room * WORDS].into_boxed_slice();
+        let mut grown = Self::with_room(2 * self.room());
+        let room = grown.room();
         let Planes { fingerprints, openings, ends } = self.used();
-        for (plane, used) in words.chunks_exact_mut(room).zip([fingerprints, openings, ends]) {
+        let planes = grown.words_mut().chunks_exact_mut(room);
+        for (plane, used) in planes.zip([fingerprints, openings, ends]) {
             plane[..used.len()].copy_from_slice(used);
         }
-        let [len, room] = [self.len(), room].map(|count| u8::try_from(count).unwrap_or(u8::MAX));
-        Self::Heap { len, room, words }
+        if let (Self::Heap { len, .. }, Ok(used)) = (&mut grown, u8::try_from(self.len())) {
+            *len = used;
+        }
+        grown
+    }
+
+    fn with_room(room: usize) -> Self {
+        let words = vec![0; room * WORDS].into_boxed_slice();
+        Self::Heap { len: 0, room: u8::try_from(room).unwrap_or(u8::MAX), words }
     }
 
     /// The number of elements that fit into the words.

@@ -14,6 +14,7 @@
 //! What was opened, refused or answered is a union of bitmaps; the unanswered are the
 //! failed-or-answered less the answered.
 
+mod cells;
 mod row;
 mod tally;
 
@@ -22,6 +23,7 @@ use super::element::{Element, Fingerprint, Ranges, Stamps};
 use super::exact::ExactSet;
 use super::stamps::{Advance, NEVER, Stamp, StampRange};
 use crate::likelihood::{self, Estimate};
+pub(super) use cells::Ranks;
 use row::{Opened, OpenedRow, Row};
 use tally::Tally;
 
@@ -33,6 +35,9 @@ const RANKS: usize = 16;
 
 /// Registers side by side in memory.
 const LANES: usize = 16;
+
+/// Cells of all ranks.
+pub(super) const CELLS: usize = RANKS * REGISTERS as usize;
 
 /// Chunks of a row.
 const CHUNKS: usize = REGISTERS as usize / LANES;
@@ -51,7 +56,12 @@ impl Sketch {
     /// Merges the element's stamps into those of its cell. `newest` is the stamp of the newest pane.
     pub(super) fn raise(&mut self, element: Element, newest: Stamp) {
         let (rank, register) = cell_of(element.fingerprint);
-        let Stamps { opened, refused, answered } = element.stamps;
+        self.raise_in(rank, register, element.stamps, newest);
+    }
+
+    #[inline]
+    fn raise_in(&mut self, rank: usize, register: usize, stamps: Stamps, newest: Stamp) {
+        let Stamps { opened, refused, answered } = stamps;
         let (chunk, lane) = (register / LANES, register % LANES);
         if opened.last != NEVER {
             let kept = &mut row::grown(&mut self.opened, rank)[chunk];

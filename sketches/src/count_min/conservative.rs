@@ -33,8 +33,8 @@ use crate::error::WidthError;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConservativeCountMin {
-    rows: Rows,
-    total: u64,
+    pub(super) rows: Rows,
+    pub(super) total: u64,
 }
 
 impl ConservativeCountMin {

@@ -1,7 +1,7 @@
-//! `CountMin` as bytes; the layout is in [`crate::encoding`].
+//! `CountMin` and `ConservativeCountMin` as bytes; the layout is in [`crate::encoding`].
 
-use super::CountMin;
 use super::rows::Rows;
+use super::{ConservativeCountMin, CountMin};
 use crate::encoding::{Context, DecodeError, Encode, Kind, Reader, put_varint};
 
 impl Encode for CountMin {
@@ -9,43 +9,81 @@ impl Encode for CountMin {
     const VERSION: u8 = 1;
 
     fn encode_body(&self, out: &mut Vec<u8>) {
-        // A width is at most 2^16.
-        out.push(u8::try_from(self.rows.width().ilog2()).unwrap_or(u8::MAX));
-        put_varint(self.total, out);
-        let mut zeros = 0;
-        for &counter in self.rows.counters() {
-            if counter == 0 {
-                zeros += 1;
-                continue;
-            }
-            if zeros > 0 {
-                out.push(0);
-                put_varint(zeros - 1, out);
-                zeros = 0;
-            }
-            put_varint(counter, out);
-        }
+        put_rows(&self.rows, self.total, out);
     }
 
     fn decode_body(body: &mut Reader<'_>, context: &Context) -> Result<Self, DecodeError> {
-        const WIDTH: DecodeError = DecodeError::structure("width outside 2^4 to 2^16");
-        let width_log2 = body.u8()?;
-        let heap_bytes = Rows::heap_bytes_of(width_log2).ok_or(WIDTH)?;
-        context.allow_memory(size_of::<Self>() + heap_bytes)?;
-        let total = body.varint()?;
-        let mut sketch = Self::new(width_log2).map_err(|_| WIDTH)?;
-        sketch.total = total;
-        decode_counters(body, sketch.rows.counters_mut())?;
+        let (rows, total) = read_rows(body, context, size_of::<Self>())?;
         // Every weight is added to each row, so a row that sums to anything else would under-estimate some key.
-        let width = sketch.rows.width();
-        if sketch.rows.counters().chunks(width).any(|row| saturating_sum(row) != total) {
+        if rows.each().any(|row| saturating_sum(row) != total) {
             return Err(DecodeError::structure("a row does not sum to the total"));
         }
-        Ok(sketch)
+        Ok(Self { rows, total })
     }
 }
 
-fn decode_counters(body: &mut Reader<'_>, counters: &mut [u64]) -> Result<(), DecodeError> {
+impl Encode for ConservativeCountMin {
+    const KIND: Kind = Kind::ConservativeCountMin;
+    const VERSION: u8 = 1;
+
+    fn encode_body(&self, out: &mut Vec<u8>) {
+        put_rows(&self.rows, self.total, out);
+    }
+
+    fn decode_body(body: &mut Reader<'_>, context: &Context) -> Result<Self, DecodeError> {
+        let (rows, total) = read_rows(body, context, size_of::<Self>())?;
+        // A weight raises no counter by more, and the least of the key's counters by no less.
+        if rows.each().any(|row| saturating_sum(row) > total) {
+            return Err(DecodeError::structure("a row sums to more than the total"));
+        }
+        if saturating_sum(rows.counters()) < total {
+            return Err(DecodeError::structure("all rows sum to less than the total"));
+        }
+        // The key that raised a row's highest counter raised one in each row to as much.
+        let highest = || rows.each().map(|row| row.iter().max());
+        if highest().min() != highest().max() {
+            return Err(DecodeError::structure("rows whose highest counters differ"));
+        }
+        Ok(Self { rows, total })
+    }
+}
+
+fn put_rows(rows: &Rows, total: u64, out: &mut Vec<u8>) {
+    // A width is at most 2^16.
+    out.push(u8::try_from(rows.width().ilog2()).unwrap_or(u8::MAX));
+    put_varint(total, out);
+    let mut zeros = 0;
+    for &counter in rows.counters() {
+        if counter == 0 {
+            zeros += 1;
+            continue;
+        }
+        if zeros > 0 {
+            out.push(0);
+            put_varint(zeros - 1, out);
+            zeros = 0;
+        }
+        put_varint(counter, out);
+    }
+}
+
+/// What [`put_rows`] appended, for a sketch that takes so many bytes besides its counters.
+fn read_rows(
+    body: &mut Reader<'_>,
+    context: &Context,
+    own_bytes: usize,
+) -> Result<(Rows, u64), DecodeError> {
+    const WIDTH: DecodeError = DecodeError::structure("width outside 2^4 to 2^16");
+    let width_log2 = body.u8()?;
+    let heap_bytes = Rows::heap_bytes_of(width_log2).ok_or(WIDTH)?;
+    context.allow_memory(own_bytes + heap_bytes)?;
+    let total = body.varint()?;
+    let mut rows = Rows::new(width_log2).map_err(|_| WIDTH)?;
+    read_counters(body, rows.counters_mut())?;
+    Ok((rows, total))
+}
+
+fn read_counters(body: &mut Reader<'_>, counters: &mut [u64]) -> Result<(), DecodeError> {
     const PAST_THE_LAST: DecodeError = DecodeError::structure("a counter past the last");
     let mut counters = counters.iter_mut();
     while body.remaining() > 0 {
@@ -64,6 +102,6 @@ fn decode_counters(body: &mut Reader<'_>, counters: &mut [u64]) -> Result<(), De
 }
 
 /// As the total has been summed: once it is full, it stays so.
-fn saturating_sum(row: &[u64]) -> u64 {
-    row.iter().copied().fold(0, u64::saturating_add)
+fn saturating_sum(counters: &[u64]) -> u64 {
+    counters.iter().copied().fold(0, u64::saturating_add)
 }

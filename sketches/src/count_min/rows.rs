@@ -43,6 +43,11 @@ impl Rows {
         &self.counters
     }
 
+    /// The counters of each row.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u64]> {
+        self.counters.chunks(self.width())
+    }
+
     /// The rows one after another.
     pub(super) fn counters_mut(&mut self) -> &mut [u64] {
         &mut self.counters

@@ -1,10 +1,12 @@
 //! What decoding allocates, whatever the bytes claim.
 
 use proptest::prelude::*;
-use sketches::count_min::CountMin;
+use sketches::answered::OpenedAnswered;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, Limits, decode};
 use sketches::hyperloglog::HyperLogLog;
+use sketches::quantiles::Quantiles;
 use sketches::table::DistinctTable;
 use sketches::talkers::Talkers;
 
@@ -24,7 +26,11 @@ fn allocated_most(frame: &[u8], limits: Limits) -> usize {
         [allocated::<Talkers<(u8, u16)>>(frame, limits), allocated::<Talkers<u128>>(frame, limits)];
     let windowed = allocated::<Distinct>(frame, limits);
     let table = allocated::<DistinctTable>(frame, limits);
-    [distinct, weights, ports, hosts, windowed, table].into_iter().max().unwrap()
+    let answered = allocated::<OpenedAnswered>(frame, limits);
+    let conservative = allocated::<ConservativeCountMin>(frame, limits);
+    let quantiles = allocated::<Quantiles>(frame, limits);
+    let all = [distinct, weights, ports, hosts, windowed, table, answered, conservative, quantiles];
+    all.into_iter().max().unwrap()
 }
 
 #[test]
@@ -46,11 +52,15 @@ fn claims_beyond_the_limits_allocate_nothing() {
         (4, vec![9, 60, 4, 1, 0]),
         (4, vec![9, 60, 2, 1, 0]),
         (5, [&[16, 1, 9, 60], [0; 16].as_slice()].concat()),
+        (6, vec![9, 0, 128]),
+        (6, vec![9, 1, 1, 0]),
+        (7, vec![10, 0]),
+        (8, 0.01_f64.to_le_bytes().to_vec()),
         (5, [&[16], &huge_count[..8], &[9, 60], [0; 16].as_slice()].concat()),
     ] {
         assert_eq!(allocated_most(&seal(kind, 1, &body), limits), 0, "{body:?}");
     }
-    for kind in 0..7 {
+    for kind in 0..10 {
         let mut frame = seal(kind, 1, &[]);
         frame[10..14].fill(255);
         frame.resize(5_000, 0);
@@ -62,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn no_body_allocates_more_than_the_limit(
-        kind in 1..=5_u8,
+        kind in 1..=8_u8,
         body in prop::collection::vec(any::<u8>(), 0..50),
         shape in 0..30_u8,
         memory_log2 in 8..22_u32,

@@ -3,11 +3,14 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use sketches::count_min::CountMin;
+use sketches::answered::OpenedAnswered;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::Distinct;
 use sketches::encoding::{Encode, EncodeKey, Limits, decode, encode};
 use sketches::hash::HashKey;
 use sketches::hyperloglog::HyperLogLog;
+use sketches::pane::{Pane, PaneRange};
+use sketches::quantiles::Quantiles;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 use sketches::talkers::Talkers;
 
@@ -51,6 +54,9 @@ pub(crate) fn check_frame(frame: &[u8]) -> usize {
         accepted::<Talkers<(u8, u16)>>(frame).map(use_talkers),
         accepted::<Distinct>(frame).map(use_distinct),
         accepted::<DistinctTable>(frame).map(use_table),
+        accepted::<OpenedAnswered>(frame).map(use_answered),
+        accepted::<ConservativeCountMin>(frame).map(use_conservative),
+        accepted::<Quantiles>(frame).map(use_quantiles),
     ];
     results.iter().flatten().count()
 }
@@ -84,6 +90,17 @@ fn use_count_min(mut sketch: CountMin) {
     let before = sketch.clone();
     assert!(sketch.merge(&before).is_ok());
     stays_writable(&sketch);
+}
+
+fn use_conservative(mut sketch: ConservativeCountMin) {
+    for hash in [0, 1, u64::MAX] {
+        let before = sketch.estimate(hash);
+        assert!(before <= sketch.total());
+        sketch.add(hash, hash);
+        assert_eq!(sketch.estimate(hash), before.saturating_add(hash));
+        stays_writable(&sketch);
+    }
+    assert!(sketch.error_bound() >= 0.0);
 }
 
 fn use_talkers<K: Copy + Default + Eq + Hash + Ord + EncodeKey + Debug>(mut sketch: Talkers<K>) {
@@ -143,4 +160,48 @@ fn use_table(mut table: DistinctTable) {
         let frame = encode(&other, KEY).unwrap_or_default();
         assert!(accepted::<DistinctTable>(&frame).is_some());
     }
+}
+
+fn use_answered(mut counter: OpenedAnswered) {
+    let before = counter.clone();
+    counter.merge(&before);
+    assert!(counter == before);
+    let newest = counter.newest().unwrap_or_default();
+    for (hash, ahead) in
+        [(0, 0), (u64::MAX, 1), (1 << 32, 17), (5 << 32, 20_000), (9 << 40, Pane::MAX)]
+    {
+        for window_panes in [1, 17, 40_000] {
+            let first = newest.saturating_sub(window_panes - 1);
+            let counts =
+                counter.count(PaneRange { first, last: newest }, newest.saturating_sub(ahead));
+            assert!(counts.unanswered >= 0.0 && counts.seen.is_finite());
+            assert!(!counts.exact || counts.unanswered <= counts.seen && counts.seen <= 128.0);
+            let opened = counter.first_opened(PaneRange { first, last: newest });
+            assert!(opened.is_none_or(|pane| (first..=newest).contains(&pane)));
+        }
+        counter.opened(hash, newest.saturating_add(ahead));
+        counter.refused(!hash, newest.saturating_sub(ahead));
+        counter.answered_if_seen(hash, newest);
+        come_back(&counter);
+        counter.merge(&before);
+        come_back(&counter);
+    }
+    counter.expire(newest);
+    come_back(&counter);
+}
+
+fn use_quantiles(mut sketch: Quantiles) {
+    let before = sketch.clone();
+    for value in [0, 1, u64::MAX] {
+        sketch.add(value);
+        let (min, max) = (sketch.min().unwrap_or(1) as f64, sketch.max().unwrap_or(0) as f64);
+        for q in [0.0, 0.5, 1.0] {
+            assert!(sketch.quantile(q).is_some_and(|value| (min..=max).contains(&value)));
+        }
+        come_back(&sketch);
+    }
+    let count = sketch.count();
+    let merged = sketch.merge(&before);
+    assert_eq!(sketch.count() - count, if merged.is_ok() { before.count() } else { 0 });
+    come_back(&sketch);
 }

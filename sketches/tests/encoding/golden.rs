@@ -66,6 +66,31 @@ fn frames_of_version_1_of_count_min_are_read() {
     }
 }
 
+#[test]
+fn frames_of_version_1_of_conservative_count_min_are_read() {
+    for (name, keys) in [
+        ("conservative_v1_empty.hex", 0),
+        ("conservative_v1_sparse.hex", 2),
+        ("conservative_v1_full.hex", 90),
+    ] {
+        let sample = samples::conservative(4, keys);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
+#[test]
+fn frames_of_version_1_of_quantiles_are_read() {
+    for (name, values) in [
+        ("quantiles_v1_empty.hex", 0),
+        ("quantiles_v1_zero.hex", 1),
+        ("quantiles_v1_few.hex", 9),
+        ("quantiles_v1_many.hex", 500),
+    ] {
+        let sample = samples::quantiles(0.1, values);
+        assert_eq!(golden(name, &sample), sample, "{name}");
+    }
+}
+
 /// Which keys a full bucket keeps is no matter of the format, so what is kept is named here.
 #[test]
 fn frames_of_version_1_of_talkers_are_read() {
@@ -92,6 +117,21 @@ fn frames_of_version_1_of_distinct_are_read() {
         ("distinct_v1_large_sketch.hex", Precision::Percent2, 150),
     ] {
         let sample = samples::distinct(precision, elements);
+        let kept = golden(name, &sample);
+        assert_eq!(kept, sample, "{name}");
+        assert_eq!((kept.newest().is_some(), kept.is_exact()), (elements > 0, elements <= 128));
+    }
+}
+
+#[test]
+fn frames_of_version_1_of_opened_answered_are_read() {
+    for (name, elements) in [
+        ("answered_v1_empty.hex", 0),
+        ("answered_v1_one.hex", 1),
+        ("answered_v1_exact.hex", 30),
+        ("answered_v1_sketch.hex", 150),
+    ] {
+        let sample = samples::answered(elements);
         let kept = golden(name, &sample);
         assert_eq!(kept, sample, "{name}");
         assert_eq!((kept.newest().is_some(), kept.is_exact()), (elements > 0, elements <= 128));

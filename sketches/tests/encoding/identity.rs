@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use proptest::prelude::*;
-use sketches::count_min::CountMin;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::encoding::{
     DecodeError, Encode, EncodeError, EncodeKey, Limits, Reader, decode, decode_prefix, encode,
     encode_into,
@@ -40,6 +40,13 @@ proptest! {
     #[test]
     fn count_mins_come_back(width_log2 in 4..=10_u8, stream in streams()) {
         let mut sketch = CountMin::new(width_log2).unwrap();
+        stream.iter().for_each(|&(key, weight)| sketch.add(KEY.hash_u64(key.into()), weight));
+        prop_assert_eq!(&comes_back(&sketch), &sketch);
+    }
+
+    #[test]
+    fn conservative_count_mins_come_back(width_log2 in 4..=10_u8, stream in streams()) {
+        let mut sketch = ConservativeCountMin::new(width_log2).unwrap();
         stream.iter().for_each(|&(key, weight)| sketch.add(KEY.hash_u64(key.into()), weight));
         prop_assert_eq!(&comes_back(&sketch), &sketch);
     }

@@ -1,7 +1,8 @@
 //! Frames that are damaged, foreign, too new, too long, or forged.
 
 use proptest::prelude::*;
-use sketches::count_min::CountMin;
+use sketches::answered::OpenedAnswered;
+use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::distinct::Distinct;
 use sketches::encoding::{
     Context, Corruption, DecodeError, Encode, EncodeError, Kind, Limits, Reader, decode,
@@ -9,6 +10,7 @@ use sketches::encoding::{
 };
 use sketches::hash::{HashKey, KeyedState};
 use sketches::hyperloglog::HyperLogLog;
+use sketches::quantiles::Quantiles;
 use sketches::table::DistinctTable;
 use sketches::talkers::Talkers;
 
@@ -18,7 +20,7 @@ use crate::samples;
 type Services = Talkers<(u8, u16)>;
 
 /// Why each kind refuses a frame; the first is the kind that it holds, if it is one of the samples.
-fn reasons(frame: &[u8]) -> [Option<&'static str>; 5] {
+fn reasons(frame: &[u8]) -> [Option<&'static str>; 8] {
     fn refusal<S: Encode>(frame: &[u8]) -> Option<&'static str> {
         decode::<S>(frame, KEY, Limits::default()).err().map(|error| error.reason())
     }
@@ -28,8 +30,11 @@ fn reasons(frame: &[u8]) -> [Option<&'static str>; 5] {
         refusal::<Services>(frame),
         refusal::<Distinct>(frame),
         refusal::<DistinctTable>(frame),
+        refusal::<OpenedAnswered>(frame),
+        refusal::<ConservativeCountMin>(frame),
+        refusal::<Quantiles>(frame),
     ];
-    if let Some(kind @ 1..=5) = frame.get(4) {
+    if let Some(kind @ 1..=8) = frame.get(4) {
         reasons.swap(0, usize::from(kind - 1));
     }
     reasons
@@ -43,7 +48,7 @@ pub(crate) fn refuse<S: Encode>(kind: u8, body: &[u8]) -> Option<DecodeError> {
 fn a_frame_is_taken_by_its_own_kind_only() {
     for frame in samples::frames() {
         let [own, others @ ..] = reasons(&frame);
-        assert_eq!((own, others), (None, [Some("wrong_kind"); 4]));
+        assert_eq!((own, others), (None, [Some("wrong_kind"); 7]));
     }
     let unknown = decode::<CountMin>(&seal(77, 1, &[]), KEY, Limits::default());
     let expected = Kind::CountMin;
@@ -54,7 +59,7 @@ fn a_frame_is_taken_by_its_own_kind_only() {
 fn every_truncation_asks_for_more() {
     for frame in samples::frames() {
         for length in 0..frame.len() {
-            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 5], "{length} bytes");
+            assert_eq!(reasons(&frame[..length]), [Some("truncated"); 8], "{length} bytes");
         }
         let needed = frame.len();
         let cut = decode_prefix::<HyperLogLog>(&frame[..needed - 1], KEY, Limits::default());
@@ -236,6 +241,34 @@ fn bodies_that_no_count_min_has_are_refused() {
 }
 
 #[test]
+fn bodies_that_no_conservative_count_min_has_are_refused() {
+    let rows = |counters: &[u8]| [[4, 16].as_slice(), counters].concat();
+    let refused = |body: &[u8]| refuse::<ConservativeCountMin>(7, body);
+    assert_eq!(refused(&[4, 0]), None);
+    assert_eq!(refused(&rows(&[1; 64])), None);
+    assert_eq!(refused(&rows(&[16, 0, 14, 16, 0, 14, 16, 0, 29, 16])), None);
+    // Rows that sum to 4, as little as four together may.
+    assert_eq!(refused(&rows(&[4, 0, 14, 4, 0, 14, 4, 0, 29, 4])), None);
+    assert_eq!(refused(&rows(&[9, 7, 0, 13, 9, 0, 14, 9, 0, 29, 9])), None);
+    for (body, why) in [
+        (vec![3, 0], "width outside 2^4 to 2^16"),
+        (vec![17, 0], "width outside 2^4 to 2^16"),
+        (rows(&[1; 65]), "a counter past the last"),
+        (rows(&[16, 0, 3, 0, 9, 16]), "two runs of zeros that are one"),
+        (rows(&[16, 0, 14]), "the body ends within a field"),
+        (rows(&[2; 64]), "a row sums to more than the total"),
+        (rows(&[17, 0, 14, 17, 0, 14, 17, 0, 29, 17]), "a row sums to more than the total"),
+        (vec![4, 0, 1], "a row sums to more than the total"),
+        (rows(&[]), "all rows sum to less than the total"),
+        (rows(&[3, 0, 14, 3, 0, 14, 3, 0, 29, 3]), "all rows sum to less than the total"),
+        (rows(&[16, 0, 14, 16, 0, 14, 16]), "rows whose highest counters differ"),
+        (rows(&[9, 0, 14, 8, 0, 14, 9, 0, 29, 9]), "rows whose highest counters differ"),
+    ] {
+        assert_eq!(refused(&body), Some(DecodeError::structure(why)), "{body:?}");
+    }
+}
+
+#[test]
 fn bodies_that_no_talkers_have_are_refused() {
     // One bucket of `u8` keys; then: none empty before it, how many keys, floor, and (key, certain, error) of each.
     let bucket = |total: u8, rest: &[u8]| [[1, 1, total, 0].as_slice(), rest].concat();
@@ -255,10 +288,12 @@ fn bodies_that_no_talkers_have_are_refused() {
         let refused = refuse::<Talkers<u8>>(3, &body);
         assert_eq!(refused, Some(DecodeError::structure(why)), "{body:?}");
     }
-    let nine: Vec<u8> = (0..9).flat_map(|key| [key, 1, 0]).collect();
-    let nine = bucket(9, &[[9, 0].as_slice(), &nine].concat());
+    let keys = |count: u8| {
+        let keys: Vec<u8> = (0..count).flat_map(|key| [key, 1, 0]).collect();
+        refuse::<Talkers<u8>>(3, &bucket(9, &[[count, 0].as_slice(), &keys].concat()))
+    };
     let why = DecodeError::structure("a key that no bucket could hold");
-    assert_eq!(refuse::<Talkers<u8>>(3, &nine), Some(why));
+    assert_eq!((keys(7), keys(8)), (None, Some(why)));
 }
 
 #[test]
@@ -299,7 +334,7 @@ proptest! {
     }
 
     #[test]
-    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..7_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn bodies_of_any_bytes_are_refused_or_canonical(kind in 0..10_u8, body in prop::collection::vec(any::<u8>(), 0..40)) {
         prop_assert!(check::check_frame(&seal(kind, 1, &body)) <= 1);
     }
 

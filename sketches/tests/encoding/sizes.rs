@@ -38,6 +38,11 @@ fn a_count_min_takes_a_few_bytes_per_counter_that_is_used() {
         // A counter below 2^14, and a run before it.
         assert!(bytes <= 23 + 4 * 6 * usize::try_from(keys).unwrap(), "{what}");
         assert!(bytes <= 23 + 4 * (1 << 14) * 3, "{what}");
+
+        let conservative = samples::conservative(14, keys);
+        let what = format!("ConservativeCountMin 4 x 2^14, {keys} keys");
+        let lower = frame_bytes(&conservative, &what, conservative.memory_bytes());
+        assert!(lower <= bytes, "{what}: no counter is higher than the plain one's");
     }
 }
 
@@ -70,6 +75,33 @@ fn a_distinct_takes_four_bytes_per_element_and_then_two_per_bit() {
             let most = if counter.is_exact() { 4 * elements } else { 3 * elements };
             assert!(bytes <= 18 + 9 + most, "{what}");
             assert!(bytes <= 18 + 11 + counter.memory_bytes(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn opened_and_answered_take_ten_bytes_per_element_at_most_and_then_six_per_cell() {
+    for elements in [0, 1, 20, 100, 128, 129, 1_000, 10_000, 1_000_000] {
+        let counter = samples::answered(elements);
+        let what = format!("OpenedAnswered, {elements} elements");
+        let bytes = frame_bytes(&counter, &what, counter.memory_bytes());
+        let elements = usize::try_from(elements).unwrap();
+        // Fingerprint, mask, three ages, and the openings before the last.
+        assert!(bytes <= 18 + 7 + (4 + 1 + 3 + 2) * elements, "{what}");
+        assert!(bytes <= 18 + 6 + (1 + 3 + 2) * 4_096, "{what}");
+    }
+}
+
+#[test]
+fn quantiles_take_a_few_bytes_per_bin_that_is_used() {
+    for relative_error in [0.001, 0.01, 0.05] {
+        for values in [0, 1, 10, 1_000, 100_000] {
+            let sketch = samples::quantiles(relative_error, values);
+            let what = format!("Quantiles {relative_error}, {values} values");
+            let bytes = frame_bytes(&sketch, &what, sketch.memory_bytes());
+            // A bin before it, which may be far, and a count below 2^14.
+            assert!(bytes <= 18 + 62 + usize::try_from(values).unwrap() * 4, "{what}");
+            assert!(bytes <= 18 + 62 + 3 * sketch.memory_bytes() / 16, "{what}");
         }
     }
 }

@@ -101,10 +101,15 @@ pub(super) fn grown<C: Copy + Default>(
     &mut table[rank]
 }
 
+/// Rows that memory is allocated for when there are so many.
+pub(super) const fn room(ranks: usize) -> usize {
+    ranks.next_multiple_of(RANKS_AT_ONCE)
+}
+
+/// Appends empty rows until there are so many.
 #[cold]
-fn grow<C: Copy + Default>(table: &mut Vec<[C; CHUNKS]>, ranks: usize) {
-    let room = ranks.next_multiple_of(RANKS_AT_ONCE);
-    table.reserve_exact(room - table.len());
+pub(super) fn grow<C: Copy + Default>(table: &mut Vec<[C; CHUNKS]>, ranks: usize) {
+    table.reserve_exact(room(ranks) - table.len());
     table.resize(ranks, [C::default(); CHUNKS]);
 }
 
