@@ -1,7 +1,5 @@
 //! The sketches one by one, each beside an exact counter. Plain distinct counters are in `distinct.rs`, tables of them in `table`.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
-
 use std::collections::BTreeMap;
 
 use divan::counter::ItemsCount;
