@@ -259,8 +259,8 @@ impl Kind {
             Self::Distinct => 6 + 2 + 3 + (16 << 10),
             // A table of a GiB: an inline cell of 32 bytes takes 34 at most, and nothing else takes more than in memory.
             Self::DistinctTable => 17 << 26,
-            // Newest pane, tier, and 2^12 cells, each with a byte for its mask, three ages, and the openings before the last.
-            Self::OpenedAnswered => 5 + 1 + (1 + 3 * 3 + 2) * (16 << 8),
+            // Newest pane, tier, and 2^12 cells, each with a mask and three ages; openings before the last make that one short.
+            Self::OpenedAnswered => 5 + 1 + (1 + 3 * 3) * (16 << 8),
             // All before the bins, and the 22,182 bins of an error of 0.1 %, with counts below 2^53.
             Self::Quantiles => 8 + 10 + 10 + 16 + 8 + (1 + 8) * 22_182,
         }

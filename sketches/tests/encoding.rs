@@ -10,6 +10,8 @@ mod answered;
 mod check;
 #[path = "encoding/corpus.rs"]
 mod corpus;
+#[path = "encoding/count_min.rs"]
+mod count_min;
 #[path = "encoding/distinct.rs"]
 mod distinct;
 #[path = "encoding/golden.rs"]

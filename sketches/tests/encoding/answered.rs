@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use sketches::answered::OpenedAnswered;
-use sketches::encoding::{Corruption, DecodeError, Limits, decode, encode};
+use sketches::encoding::{Corruption, DecodeError, Kind, Limits, decode, encode, put_varint};
 use sketches::pane::{Pane, PaneRange};
 
-use crate::check::KEY;
+use crate::check::{KEY, seal};
 use crate::refusals::refuse;
 use crate::samples;
 
@@ -231,12 +231,26 @@ fn ages_reach_as_far_as_stamps_are_kept() {
     {
         for (pane, is_kept) in [(oldest, true), (oldest - 1, false)] {
             let mut body = Vec::new();
-            sketches::encoding::put_varint(newest.into(), &mut body);
+            put_varint(newest.into(), &mut body);
             body.extend([0, 1, 0, 0, 0, 0, 5, 0]);
-            sketches::encoding::put_varint((newest - pane).into(), &mut body);
+            put_varint((newest - pane).into(), &mut body);
             assert_eq!(refuse::<OpenedAnswered>(6, &body).is_none(), is_kept, "{pane} at {newest}");
         }
     }
+}
+
+#[test]
+fn the_longest_body_is_written_and_read() {
+    // Each cell with its mask and three ages of three bytes; but the last answer is in the newest pane.
+    let mut body = vec![0xff, 0xff, 0xff, 0xff, 0x0f, 1];
+    for _ in 0..4_096 {
+        body.extend([13, 0xa0, 0x9c, 1, 0xa0, 0x9c, 1, 0xa0, 0x9c, 1]);
+    }
+    body.truncate(body.len() - 3);
+    body.push(0);
+    assert_eq!(body.len(), Kind::OpenedAnswered.body_bytes_max() - 2);
+    let counter = decode::<OpenedAnswered>(&seal(6, 1, &body), KEY, Limits::default()).unwrap();
+    comes_back(&counter);
 }
 
 #[test]
