@@ -29,3 +29,8 @@ pub mod pane;
 pub mod quantiles;
 pub mod table;
 pub mod talkers;
+
+/// The page that introduces the crate is run with its tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;
