@@ -211,3 +211,20 @@ fn memory_is_what_the_documentation_says() {
     assert_eq!(of(Precision::Percent4, 129), own + 4_096);
     assert_eq!(of(Precision::Percent2, 129), own + 16_384);
 }
+
+/// A slow window is the same counter with coarser panes.
+#[test]
+fn an_hour_and_a_day_are_windows_of_coarser_panes() {
+    let (mut hour, mut day) =
+        (Distinct::new(120, Precision::Percent4), Distinct::new(120, Precision::Percent4));
+    // A scan of one port every twenty minutes, for two days.
+    let events = (0..144_u32).map(|port| (u64::from(port), port * 1_200));
+    for (port, end_s) in events {
+        hour.update(KEY.hash_u64(port), end_s / 30);
+        day.update(KEY.hash_u64(port), end_s / 720);
+    }
+    assert_eq!(hour.count(120).distinct as u32, 3);
+    // 120 whole panes of twelve minutes, of which the last has just begun.
+    assert_eq!(day.count(120).distinct as u32, 72);
+    assert_eq!(day.count(5).distinct as u32, 3);
+}
