@@ -127,13 +127,10 @@ impl Distinct {
     /// The precisions differ; nothing was changed.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         if self.precision != other.precision {
-            let [ours, theirs] = [self, other].map(|counter| counter.precision.shape().bytes());
+            let [ours, theirs] = [self, other].map(|counter| counter.precision.bytes());
             return Err(MergeError { ours, theirs });
         }
         self.advance(other.clock.newest());
-        if other.newest().is_none() {
-            return Ok(());
-        }
         let distance = other.clock.era().distance(self.clock.era());
         let oldest = self.clock.oldest(u32::MAX);
         match other.contents() {
@@ -145,6 +142,8 @@ impl Distinct {
                     }
                 }
             }
+            Contents::Bits(theirs)
+                if !registers::reaches(theirs, oldest.saturating_add(distance)) => {}
             Contents::Bits(theirs) => {
                 self.become_sketch();
                 if let Tier::Sketch(bits) = &mut self.tier {
@@ -195,6 +194,12 @@ impl Distinct {
             Contents::Bits(bits) => registers::reaches(bits, oldest),
         };
         is_live.then_some(self.clock.newest())
+    }
+
+    /// The precision.
+    #[must_use]
+    pub const fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The longest window.
@@ -328,6 +333,12 @@ impl PartialEq for Distinct {
 }
 
 impl Precision {
+    /// Bytes of a sketch.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.shape().bytes()
+    }
+
     const fn shape(self) -> Shape {
         match self {
             Self::Percent4 => Shape::SMALL,

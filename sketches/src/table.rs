@@ -7,8 +7,8 @@
 //! - **Cost.** An update touches one cache line, and one more where the set has outgrown its cell. [`DistinctTable::update_batch`]
 //!   looks at all lines of a batch before it changes them, so that the cache misses overlap.
 //! - **Full.** What is out of the window goes first; then, of the four cells where a new key may stand, the one with the fewest
-//!   elements, of these the oldest. Where all four have two elements or more, only one new element in eight is let in: a
-//!   flood of keys that are seen once cannot displace a key that is seen again. Evictions and refusals are counted.
+//!   elements, of these the oldest. Where all four have two elements or more, only one new key in eight is let in with any
+//!   one element, so that a flood of keys with one element each displaces few of those with more. Evictions and refusals are counted.
 //! - **Expiry.** Stamps never alias, however long a cell is not looked at (`table/pages.rs`); a hand goes round the cells in 32
 //!   panes and frees what is out of the window.
 //! - **Identity.** A key is known by 29 bits besides its place, so that one of 2^27 new keys shares the counter of another.
@@ -25,7 +25,7 @@ mod room;
 use crate::distinct::entries::{self, Fingerprint, Line};
 use crate::distinct::registers::Shape;
 use crate::distinct::stamps::{Clock, NEVER};
-use crate::distinct::{Contents, Distinct, Estimate};
+use crate::distinct::{Contents, Distinct, Estimate, Precision};
 use crate::error::{BudgetError, MergeError};
 use crate::pane::Pane;
 use blocks::{Blocks, SKETCH};
@@ -65,9 +65,10 @@ pub struct Update {
 pub struct Counters {
     /// Keys dropped while they were within the window, to make room for others.
     pub evicted: u64,
-    /// Elements of the largest key among them.
+    /// An upper bound of the elements of the largest key among them; 128 for all that were no longer counted exactly.
     pub evicted_elements_max: u32,
-    /// Updates of new keys that were not let in because all who stood in their place had more to lose.
+    /// Elements for which no room was made: of a new key, because all who stood in its place had more to lose, or of one that
+    /// had outgrown its room, because no block was to be had.
     pub refused: u64,
     /// Updates dropped because their pane was before the window.
     pub late: u64,
@@ -108,7 +109,7 @@ impl DistinctTable {
     /// choice of what is evicted.
     ///
     /// # Errors
-    /// `bytes_max` is below [`BYTES_MIN`], or has room for 2^31 cells.
+    /// `bytes_max` is below [`BYTES_MIN`], or has room for 2^31 lines of cells, or of blocks.
     pub fn new(bytes_max: usize, window_panes: u32, seed: u64) -> Result<Self, BudgetError> {
         let for_cells = bytes_max / 8 * CELL_EIGHTHS;
         let cell_pages = for_cells / (PAGE_BYTES + 4) / REGION_PAGES * REGION_PAGES;
@@ -233,10 +234,17 @@ impl DistinctTable {
     }
 
     /// Adds everything that `counter` has seen to a key.
-    pub fn merge(&mut self, key: u64, counter: &Distinct) {
+    ///
+    /// # Errors
+    /// The counter's precision is not [`Precision::Percent4`], which is that of tables; nothing was changed.
+    pub fn merge(&mut self, key: u64, counter: &Distinct) -> Result<(), MergeError> {
+        let [ours, theirs] = [Precision::Percent4, counter.precision()].map(Precision::bytes);
+        if ours != theirs {
+            return Err(MergeError { ours, theirs });
+        }
         self.advance(counter.clock().newest());
         if counter.newest().is_none() {
-            return;
+            return Ok(());
         }
         let place = Place::of_key(key, self.cells.len());
         let distance = counter.clock().era().distance(self.clock.era());
@@ -244,9 +252,11 @@ impl DistinctTable {
             Contents::Entries(entries) => self.raise_entries(place, entries, distance),
             Contents::Bits(bits) => self.raise_sketch(place, bits, distance),
         }
+        Ok(())
     }
 
-    /// Adds everything that `other` has seen: equals one table that has seen both streams, but for what was evicted.
+    /// Adds everything that `other` holds: but for what either evicted, every count is that of one table that has seen both
+    /// streams. What `other` has evicted and refused is not added to [`Self::counters`].
     ///
     /// # Errors
     /// The tables differ in size; neither was changed.
@@ -317,7 +327,8 @@ impl DistinctTable {
         if self.is_at(place, (place.home(), guess)) {
             return self.raise_at((place.home(), guess), fingerprint, stamp);
         }
-        self.raise(place, fingerprint, stamp, update.element)
+        // Neither one element of many keys nor one key is favoured.
+        self.raise(place, fingerprint, stamp, update.key ^ update.element)
     }
 
     fn merge_cell(&mut self, other: &Self, line: usize, cell: &Cell) {
@@ -379,3 +390,6 @@ fn prefetch(line: &Line) {
     #[cfg(not(target_arch = "x86_64"))]
     std::hint::black_box(line[0]);
 }
+
+#[cfg(test)]
+mod tests;

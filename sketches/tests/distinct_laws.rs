@@ -228,3 +228,15 @@ fn an_hour_and_a_day_are_windows_of_coarser_panes() {
     assert_eq!(day.count(120).distinct as u32, 72);
     assert_eq!(day.count(5).distinct as u32, 3);
 }
+
+#[test]
+fn a_sketch_that_is_out_of_the_window_makes_no_sketch() {
+    let old = counter(10, Precision::Percent4, &(0..500).map(|element| (element, 100)).collect());
+    let mut ours = counter(10, Precision::Percent4, &vec![(1, 105)]);
+    ours.advance(115);
+    ours.merge(&old).unwrap();
+    assert!(ours.is_exact());
+    let mut live = counter(10, Precision::Percent4, &vec![(1, 105)]);
+    live.merge(&old).unwrap();
+    assert!(!live.is_exact());
+}

@@ -94,17 +94,24 @@ proptest! {
     }
 
     #[test]
-    fn updates_one_by_one_give_the_same_table_as_in_batches(stream in stream(40, 400, 2_000)) {
-        let batched = filled(1 << 20, 100, &stream);
-        let mut single = DistinctTable::new(1 << 20, 100, 1).unwrap();
-        let updates = updates(&stream);
-        updates.iter().for_each(|&update| {
-            single.update(update);
-        });
-        for update in &updates {
-            prop_assert_eq!(single.count(update.key, 100), batched.count(update.key, 100));
+    fn updates_one_by_one_give_the_same_table_as_in_batches(
+        streams in prop::array::uniform2(stream(40, 400, 2_000)), crowd in 3_000..9_000_u64,
+    ) {
+        // With room for all, and with so many keys that cells move and are evicted within a batch.
+        for bytes_max in [1 << 20, BYTES_MIN] {
+            let crowd = (0..crowd).map(|key| (100 + key, key % 5, streams[0].last().map_or(9, |u| u.2)));
+            let stream: Stream = [streams[0].clone(), crowd.collect(), streams[1].clone()].concat();
+            let batched = filled(bytes_max, 100, &stream);
+            let mut single = DistinctTable::new(bytes_max, 100, 1).unwrap();
+            let updates = updates(&stream);
+            updates.iter().for_each(|&update| {
+                single.update(update);
+            });
+            for update in &updates {
+                prop_assert_eq!(single.count(update.key, 100), batched.count(update.key, 100));
+            }
+            prop_assert_eq!(single.counters(), batched.counters());
         }
-        prop_assert_eq!(single.counters(), batched.counters());
     }
 
     #[test]
@@ -134,7 +141,7 @@ proptest! {
         let mut other = DistinctTable::new(BYTES_MIN, 60, 2).unwrap();
         for update in updates(&stream) {
             if let Some(counter) = table.get(update.key) {
-                other.merge(update.key, &counter);
+                other.merge(update.key, &counter).unwrap();
                 other.advance(table.newest());
                 let counts = [&other, &table].map(|t| t.count(update.key, 60).map_or(0.0, |c| c.distinct));
                 prop_assert!((counts[0] - counts[1]).abs() < 1e-9, "{:?}", counts);
@@ -199,7 +206,7 @@ fn a_sketch_that_was_merged_is_not_what_a_flood_evicts() {
         counter.update(KEY.hash_u64(element), 100);
     }
     let mut table = DistinctTable::new(BYTES_MIN, 10, 1).unwrap();
-    table.merge(KEY.hash_u64(0), &counter);
+    table.merge(KEY.hash_u64(0), &counter).unwrap();
     let flood: Stream = (1..20_000).map(|key| (key, 1, 100)).collect();
     table.update_batch(&updates(&flood), 0, &mut Vec::new());
     assert!(table.counters().evicted > 10_000);

@@ -32,11 +32,14 @@ pub(super) struct Blocks {
 /// What has to go to make room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Pressure {
-    /// One of the blocks of this page.
-    OneOf(usize),
-    /// All blocks of this page.
-    AllOf(usize),
+    /// One of the blocks of these cells.
+    OneOf([u32; SAMPLE]),
+    /// All blocks of one of these pages.
+    AllOf([usize; SAMPLE]),
 }
+
+/// Candidates drawn; the least of them goes.
+pub(super) const SAMPLE: usize = 8;
 
 #[derive(Clone, Debug)]
 struct PageState {
@@ -136,17 +139,29 @@ impl Blocks {
     }
 
     /// Where to look for what has to go before a block of `class` can be claimed: among its own class, which is full, or,
-    /// where that has less than its share of the pages, a whole page of the largest.
-    pub(super) fn pressure(&self, class: usize, draw: u64) -> Option<Pressure> {
-        let drawn = |class: &Class| {
-            let place = (u128::from(draw) * class.pages.len() as u128) >> 64;
-            class.pages.get(usize::try_from(place).unwrap_or(0)).map(|&page| page as usize)
-        };
-        if self.classes[class].pages.len() * SHARE >= self.page_states.len() {
-            return drawn(&self.classes[class]).map(Pressure::OneOf);
+    /// where that has less than its share of the pages, whole pages of the largest. The same may be drawn twice.
+    pub(super) fn pressure(&self, class: usize, mut draw: impl FnMut() -> u64) -> Option<Pressure> {
+        let mut draw_below =
+            |count: usize| usize::try_from((u128::from(draw()) * count as u128) >> 64).unwrap_or(0);
+        let own = &self.classes[class].pages;
+        if !own.is_empty() && own.len() * SHARE >= self.page_states.len() {
+            return Some(Pressure::OneOf(std::array::from_fn(|_| {
+                let page = own[draw_below(own.len())] as usize;
+                let block = draw_below(LINES >> LINES_LOG2[class]);
+                self.owners[page * LINES + (block << LINES_LOG2[class])]
+            })));
         }
-        let largest = self.classes.iter().max_by_key(|class| class.pages.len())?;
-        drawn(largest).map(Pressure::AllOf)
+        let largest = &self.classes.iter().max_by_key(|class| class.pages.len())?.pages;
+        let page = |_| largest.get(draw_below(largest.len())).map(|&page| page as usize);
+        let pages: [Option<usize>; SAMPLE] = std::array::from_fn(page);
+        let first = pages[0]?;
+        Some(Pressure::AllOf(pages.map(|page| page.unwrap_or(first))))
+    }
+
+    /// The cell that owns the block which begins with a line.
+    #[cfg(test)]
+    pub(super) fn owner(&self, line: usize) -> u32 {
+        self.owners[line]
     }
 
     /// The cells that own the blocks of a page.
@@ -189,7 +204,8 @@ mod tests {
                         prop_assert!(before.is_none_or(|(&line_before, &class)| line_before + lines(class) <= line));
                         out.insert(line, class);
                     } else {
-                        prop_assert!(blocks.pressure(class, u64::from(owner) << 60).is_some());
+                        let pressure = blocks.pressure(class, || u64::from(owner) << 60);
+                        prop_assert!(pressure.is_some());
                     }
                 } else if !out.is_empty() {
                     let line = *out.keys().nth(index.index(out.len())).unwrap();

@@ -184,6 +184,7 @@ pub(super) fn worth(cell: &Cell, oldest: Stamp) -> (u32, Stamp) {
     match view(cell) {
         View::Free => (0, NEVER),
         View::Inline => (entries::count(&cell[1..], oldest), entries::newest(&cell[1..])),
+        View::Block(block) if block.newest < oldest => (0, NEVER),
         View::Block(block) => (block.used, block.newest),
     }
 }

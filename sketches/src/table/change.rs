@@ -51,6 +51,7 @@ impl DistinctTable {
             self.counters.refused = self.counters.refused.saturating_add(1);
             return;
         };
+        self.enter_cells(at.0);
         if let View::Block(block) = cells::view(self.cell(at)) {
             self.enter_block(&block);
             registers::merge(
@@ -136,7 +137,9 @@ impl DistinctTable {
         let raised = entries::raise(lines, fingerprint, stamp, oldest);
         if matches!(raised, Raised::Newer | Raised::Added) {
             block.newest = block.newest.max(stamp);
-            block.used += u32::from(raised == Raised::Added);
+            // One that takes the place of another, which is out of the window, adds none.
+            let room = 16 << block.class;
+            block.used = room.min(block.used + u32::from(raised == Raised::Added));
             cells::set_block(self.cell(at), block);
         }
         (raised, block.used)

@@ -2,7 +2,6 @@
 
 use super::blocks::{self, Pressure};
 use super::cells::{self, Place, View};
-use super::pages::LINES;
 use super::{ADMITTED, DistinctTable};
 use crate::distinct::stamps::Stamp;
 
@@ -11,8 +10,6 @@ pub(super) type At = (usize, usize);
 
 /// Tries to make room for a block before the element is refused.
 const CLAIM_TRIES: usize = 8;
-/// Victims looked at before the least is evicted.
-const SAMPLE: usize = 8;
 /// So many failed moves of cells in a row mean that the table is full, and that moves are seldom worth trying.
 const FULL_AFTER_MISSES: u32 = 256;
 /// One in so many moves is tried then, so that room which expiry makes is noticed.
@@ -21,26 +18,31 @@ const TRIED: u64 = 64;
 impl DistinctTable {
     /// Claims a block for a cell, and evicts for it what has to go.
     pub(super) fn claim(&mut self, class: usize, at: At) -> Option<usize> {
+        let oldest = self.clock.oldest(u32::MAX);
         for _ in 0..CLAIM_TRIES {
             if let Some(line) = self.blocks.claim(class, owner(at)) {
                 return Some(line);
             }
-            let draw = self.draw();
-            match self.blocks.pressure(class, draw)? {
-                Pressure::OneOf(page) => {
-                    let stride = (LINES / blocks::lines(class)).div_ceil(SAMPLE);
-                    let owners = self.blocks.owners(page).filter(|&cell| cell != owner(at));
-                    let oldest = self.clock.oldest(u32::MAX);
-                    let skipped = usize::try_from(draw % stride as u64).unwrap_or(0);
-                    let drawn = owners.skip(skipped).step_by(stride);
-                    let least = drawn.min_by_key(|&cell| self.worth(at_of(cell), oldest));
-                    least.into_iter().for_each(|cell| self.evict(at_of(cell)));
+            let mut draws = self.draws;
+            let pressure = self.blocks.pressure(class, || draw(&mut draws));
+            self.draws = draws;
+            match pressure? {
+                Pressure::OneOf(cells) => {
+                    let others = cells.into_iter().filter(|&cell| cell != owner(at));
+                    let others = others.filter(|&cell| cell != blocks::NOBODY).map(at_of);
+                    let least = others.min_by_key(|&other| self.worth(other, oldest));
+                    least.into_iter().for_each(|other| self.evict(other));
                 }
-                Pressure::AllOf(page) => {
-                    let owners: Vec<u32> = self.blocks.owners(page).collect();
-                    for cell in owners.into_iter().filter(|&cell| cell != owner(at)) {
-                        self.evict(at_of(cell));
-                    }
+                Pressure::AllOf(pages) => {
+                    let others = pages
+                        .into_iter()
+                        .filter(|&page| self.blocks.owners(page).all(|cell| cell != owner(at)));
+                    let most = |page: usize| {
+                        self.blocks.owners(page).map(|cell| self.worth(at_of(cell), oldest)).max()
+                    };
+                    let Some(least) = others.min_by_key(|&page| most(page)) else { continue };
+                    let owners: Vec<u32> = self.blocks.owners(least).collect();
+                    owners.into_iter().for_each(|cell| self.evict(at_of(cell)));
                 }
             }
         }
@@ -48,8 +50,8 @@ impl DistinctTable {
     }
 
     /// A free cell for a new key: one that is out of the window, one whose key can move, or that of the key with the least to
-    /// lose; `None` if all of these have more than the new key, and the draw does not favour it.
-    pub(super) fn make_room(&mut self, place: Place, draw: u64) -> Option<At> {
+    /// lose; `None` if all of these have more than the new key, and luck does not favour it.
+    pub(super) fn make_room(&mut self, place: Place, luck: u64) -> Option<At> {
         let oldest = self.clock.oldest(u32::MAX);
         self.enter_cells(place.home());
         self.enter_cells(place.other());
@@ -57,7 +59,7 @@ impl DistinctTable {
             self.release(at);
             return Some(at);
         }
-        if self.misses < FULL_AFTER_MISSES || self.draw().is_multiple_of(TRIED) {
+        if self.misses < FULL_AFTER_MISSES || draw(&mut self.draws).is_multiple_of(TRIED) {
             if let Some(at) = self.move_one(place, oldest) {
                 self.misses = 0;
                 return Some(at);
@@ -66,7 +68,7 @@ impl DistinctTable {
         }
         let candidates = at_of_place(place).map(|at| (self.worth(at, oldest), at));
         let ((elements, _), least) = candidates.into_iter().min()?;
-        if elements > 1 && !draw.is_multiple_of(ADMITTED) {
+        if elements > 1 && !luck.is_multiple_of(ADMITTED) {
             return None;
         }
         self.evict(least);
@@ -138,15 +140,15 @@ impl DistinctTable {
             self.blocks.free(block.class, block.line);
         }
     }
+}
 
-    /// `SplitMix64` (Steele, Lea & Flood 2014).
-    fn draw(&mut self) -> u64 {
-        self.draws = self.draws.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.draws;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
+/// `SplitMix64` (Steele, Lea & Flood 2014).
+fn draw(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
 }
 
 /// The number of a cell over all lines.
