@@ -15,9 +15,9 @@ pub struct Config {
     /// Default 60. Raise it to the skew of your deliveries, 300 say, when requests and replies come in different files or
     /// batches; 0 counts at once; at most 86400.
     pub settle_s: u32,
-    /// Memory for hosts, pairs and services together, in bytes. Default 100663296 (96 MiB). When it is full, the least
-    /// suspicious of a few drawn entries is evicted, and evictions are reported. At least 1048576, at most
-    /// 2^40.
+    /// Memory for hosts, pairs and services together, in bytes. Default 100663296 (96 MiB). When seven eighths are full, the
+    /// least suspicious of a few drawn entries is evicted for a new one, and a new source gets one only when it is seen a
+    /// second time; the last eighth holds who was seen once. Both are reported. At least 1048576, at most 2^40.
     pub state_bytes_max: usize,
 }
 

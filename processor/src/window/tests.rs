@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use sketches::hash::HashKey;
 
 use super::*;
-use crate::combine::Marks;
+use crate::combine::{Conversation, ConversationKey, Marks};
 use crate::flow::Address;
+use crate::observe::{Confidence, Outcome};
 
 const KEY: HashKey = HashKey::new(1, 2);
 const HORIZON_S: u32 = 86_400;

@@ -145,6 +145,22 @@ fn a_flood_of_spoofed_sources_stays_within_memory_and_hides_no_scanner() {
 }
 
 #[test]
+fn a_ping_sweep_under_a_flood_is_found() {
+    let window = window::Config { state_bytes_max: 4 << 20, ..window::Config::default() };
+    let mut story = Story::with_window(Config::default(), NetworkConfig::default(), window);
+    for step in 0..120_u32 {
+        let spoofed = (0..2000).map(|number| {
+            let source = Address::v4(0x2d00_0000 + step * 2000 + number);
+            rejected(tcp(source, 50_000, VICTIM, 22, u64::from(step)))
+        });
+        let sweep = (0..2).map(|host| ping(SCANNER, self::host(step * 2 + host), u64::from(step)));
+        story.batch(spoofed.chain(sweep));
+    }
+    story.wait(400).finish();
+    assert_eq!(story.opened(), [Kind::HorizontalScan]);
+}
+
+#[test]
 fn findings_beyond_the_limits_are_suppressed_and_counted() {
     let mut config = Config::default();
     config.block_scan.enabled = false;
