@@ -15,18 +15,20 @@
 //!   Keys and elements must be hashed under a secret ([`crate::hash`]).
 //! - **Snapshots.** [`crate::encoding`] writes a table with all that it holds. One of more than a GiB is not read back.
 
+mod batch;
 mod blocks;
 mod cells;
 mod change;
 mod encode;
+mod merge;
 mod pages;
 mod room;
 
-use crate::distinct::entries::{self, Fingerprint, Line};
+use crate::distinct::Estimate;
+use crate::distinct::entries::{self, Line};
 use crate::distinct::registers::Shape;
-use crate::distinct::stamps::{Clock, NEVER};
-use crate::distinct::{Contents, Distinct, Estimate, Precision};
-use crate::error::{BudgetError, MergeError};
+use crate::distinct::stamps::Clock;
+use crate::error::BudgetError;
 use crate::pane::Pane;
 use blocks::{Blocks, SKETCH};
 use cells::{Block, Cell, Place, REGION_PAGES, View};
@@ -74,27 +76,6 @@ pub struct Counters {
     pub late: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Prepared {
-    place: Place,
-    fingerprint: Fingerprint,
-    /// The half of the home line in which the key's cell stood, if it did.
-    guess: usize,
-}
-
-impl Prepared {
-    const fn new(update: &Update, pages: usize) -> Self {
-        Self {
-            place: Place::of_key(update.key, pages),
-            fingerprint: Fingerprint::of_hash(update.element),
-            guess: 0,
-        }
-    }
-}
-
-/// Updates between two stations: some 20 lines can be under way at once.
-const AHEAD: usize = 16;
-const RING: usize = 4 * AHEAD;
 /// A table has fewer than 2^31 lines of each kind.
 const PAGES_MAX: usize = (u32::MAX as usize / 2 - 1) / LINES;
 /// The hand goes round in this many panes.
@@ -119,47 +100,6 @@ impl DistinctTable {
             return Err(BudgetError { bytes_max, bytes_min: BYTES_MIN });
         }
         Ok(Self::with_pages(cell_pages, block_pages, Clock::new(0, window_panes), seed))
-    }
-
-    /// Applies one update. Whether the counts of its key may have changed.
-    pub fn update(&mut self, update: Update) -> bool {
-        self.advance(update.pane);
-        let prepared = Prepared::new(&update, self.cells.len());
-        self.apply(prepared, &update) > 0
-    }
-
-    /// Applies updates in order. Adds to `changed` the index of each whose key may have come to more elements in some window,
-    /// and may have at least `elements_min` in the longest: those that a rule has to look at.
-    ///
-    /// Each update passes three stations, so that its cache lines are under way while others are worked on: its home line is
-    /// asked for; then what that refers to; then it is applied.
-    pub fn update_batch(
-        &mut self,
-        updates: &[Update],
-        elements_min: u32,
-        changed: &mut Vec<usize>,
-    ) {
-        let mut ring = [Prepared::default(); RING];
-        for step in 0..updates.len() + 2 * AHEAD {
-            if let Some(update) = updates.get(step) {
-                let prepared = Prepared::new(update, self.cells.len());
-                prefetch(&self.cells.lines()[prepared.place.home()]);
-                ring[step % RING] = prepared;
-            }
-            if step >= AHEAD && step < updates.len() + AHEAD {
-                self.look(&mut ring[(step - AHEAD) % RING]);
-            }
-            if step < 2 * AHEAD {
-                continue;
-            }
-            let index = step - 2 * AHEAD;
-            let update = &updates[index];
-            self.advance(update.pane);
-            let elements = self.apply(ring[index % RING], update);
-            if elements > 0 && elements >= elements_min {
-                changed.push(index);
-            }
-        }
     }
 
     /// Moves event time on to `pane` if that is later, and frees some of what is out of the window.
@@ -212,66 +152,6 @@ impl DistinctTable {
         }
     }
 
-    /// The counter of a key by itself; `None` for a key that is not held.
-    #[must_use]
-    pub fn get(&self, key: u64) -> Option<Distinct> {
-        let (line, cell) = self.find(Place::of_key(key, self.cells.len()))?;
-        let distance = self.cells.distance(line, self.clock.era());
-        match cells::view(&cell) {
-            View::Free => None,
-            View::Inline => Some(Distinct::of_entries(self.clock, &cell[1..], distance)),
-            View::Block(block) => {
-                let distance = self.blocks.pages.distance(block.line, self.clock.era());
-                let lines = self.block_lines(&block).as_flattened();
-                Some(match block.class {
-                    SKETCH => {
-                        Distinct::of_bits(self.clock, bytemuck::must_cast_slice(lines), distance)
-                    }
-                    _ => Distinct::of_entries(self.clock, lines, distance),
-                })
-            }
-        }
-    }
-
-    /// Adds everything that `counter` has seen to a key.
-    ///
-    /// # Errors
-    /// The counter's precision is not [`Precision::Percent4`], which is that of tables; nothing was changed.
-    pub fn merge(&mut self, key: u64, counter: &Distinct) -> Result<(), MergeError> {
-        let [ours, theirs] = [Precision::Percent4, counter.precision()].map(Precision::bytes);
-        if ours != theirs {
-            return Err(MergeError { ours, theirs });
-        }
-        self.advance(counter.clock().newest());
-        if counter.newest().is_none() {
-            return Ok(());
-        }
-        let place = Place::of_key(key, self.cells.len());
-        let distance = counter.clock().era().distance(self.clock.era());
-        match counter.contents() {
-            Contents::Entries(entries) => self.raise_entries(place, entries, distance),
-            Contents::Bits(bits) => self.raise_sketch(place, bits, distance),
-        }
-        Ok(())
-    }
-
-    /// Adds everything that `other` holds: but for what either evicted, every count is that of one table that has seen both
-    /// streams. What `other` has evicted and refused is not added to [`Self::counters`].
-    ///
-    /// # Errors
-    /// The tables differ in size; neither was changed.
-    pub fn merge_table(&mut self, other: &Self) -> Result<(), MergeError> {
-        if self.cells.len() != other.cells.len() {
-            return Err(MergeError { ours: self.cells.len(), theirs: other.cells.len() });
-        }
-        self.advance(other.clock.newest());
-        let lines = other.cells.lines().iter().take(other.cells.len() * LINES);
-        for (line, cells) in lines.map(cells::of_line).enumerate() {
-            cells.iter().for_each(|cell| self.merge_cell(other, line, cell));
-        }
-        Ok(())
-    }
-
     /// Keys held, those out of the window included until they are swept. Looks at every cell.
     #[must_use]
     pub fn keys(&self) -> usize {
@@ -317,60 +197,6 @@ impl DistinctTable {
         (size_of::<Self>() + 2 * size_of::<Line>()).saturating_add(cells).saturating_add(blocks)
     }
 
-    fn apply(&mut self, prepared: Prepared, update: &Update) -> u32 {
-        let stamp = self.clock.stamp(update.pane);
-        if stamp == NEVER {
-            self.counters.late = self.counters.late.saturating_add(1);
-            return 0;
-        }
-        let Prepared { place, fingerprint, guess } = prepared;
-        if self.is_at(place, (place.home(), guess)) {
-            return self.raise_at((place.home(), guess), fingerprint, stamp);
-        }
-        // Neither one element of many keys nor one key is favoured.
-        self.raise(place, fingerprint, stamp, update.key ^ update.element)
-    }
-
-    fn merge_cell(&mut self, other: &Self, line: usize, cell: &Cell) {
-        let place = Place::of_tag(line, cells::tag(cell));
-        match cells::view(cell) {
-            View::Free => {}
-            View::Inline => {
-                let distance = other.cells.distance(line, self.clock.era());
-                self.raise_entries(place, &cell[1..], distance);
-            }
-            View::Block(block) => {
-                let distance = other.blocks.pages.distance(block.line, self.clock.era());
-                let lines = other.block_lines(&block).as_flattened();
-                match block.class {
-                    SKETCH => self.raise_sketch(place, bytemuck::must_cast_slice(lines), distance),
-                    _ => self.raise_entries(place, lines, distance),
-                }
-            }
-        }
-    }
-
-    fn raise_entries(&mut self, place: Place, entries: &[u32], distance: u8) {
-        let oldest = self.clock.oldest(u32::MAX);
-        for &entry in entries {
-            let stamp = entries::stamp_of(entry).saturating_sub(distance);
-            if stamp >= oldest {
-                self.raise(place, Fingerprint::of_entry(entry), stamp, 0);
-            }
-        }
-    }
-
-    /// Asks for the lines that an update needs besides its home line, without a branch: what they would depend on is not
-    /// foreseeable.
-    fn look(&self, prepared: &mut Prepared) {
-        let (lines, blocks) = (self.cells.lines(), self.blocks.pages.lines());
-        let line = &lines[prepared.place.home()];
-        let (is_found, half) = prepared.place.guess(line);
-        prepared.guess = half;
-        prefetch(&lines[prepared.place.next(is_found)]);
-        prefetch(&blocks[cells::block_line(line, half, prepared.fingerprint)]);
-    }
-
     fn find(&self, place: Place) -> Option<(usize, Cell)> {
         let (line, half) = self.locate(place)?;
         Some((line, cells::of_line(&self.cells.lines()[line])[half]))
@@ -379,16 +205,6 @@ impl DistinctTable {
     fn block_lines(&self, block: &Block) -> &[Line] {
         &self.blocks.pages.lines()[block.line..block.line + blocks::lines(block.class)]
     }
-}
-
-/// Asks for a line without waiting for it.
-#[inline]
-fn prefetch(line: &Line) {
-    #[cfg(target_arch = "x86_64")]
-    safe_arch::prefetch_t0(line);
-    // Elsewhere the line is read, and the processor goes on as far as it can without it.
-    #[cfg(not(target_arch = "x86_64"))]
-    std::hint::black_box(line[0]);
 }
 
 #[cfg(test)]

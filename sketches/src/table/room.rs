@@ -10,10 +10,12 @@ pub(super) type At = (usize, usize);
 
 /// Tries to make room for a block before the element is refused.
 const CLAIM_TRIES: usize = 8;
-/// So many failed moves of cells in a row mean that the table is full, and that moves are seldom worth trying.
+/// So many failed moves of cells mean that the table is full, and that moves are seldom worth trying.
 const FULL_AFTER_MISSES: u32 = 256;
-/// One in so many moves is tried then, so that room which expiry makes is noticed.
-const TRIED: u64 = 64;
+/// One in so many moves is tried then: each looks at up to 12 lines, and one that succeeds brings the next ones back.
+const TRIED_WHEN_FULL: u64 = 64;
+/// A move that succeeds makes good so many that failed: under a flood, one now and then does not mean that there is room.
+const MISSES_PER_MOVE: u32 = 16;
 
 impl DistinctTable {
     /// Claims a block for a cell, and evicts for it what has to go.
@@ -59,12 +61,13 @@ impl DistinctTable {
             self.release(at);
             return Some(at);
         }
-        if self.misses < FULL_AFTER_MISSES || draw(&mut self.draws).is_multiple_of(TRIED) {
+        if self.misses < FULL_AFTER_MISSES || draw(&mut self.draws).is_multiple_of(TRIED_WHEN_FULL)
+        {
             if let Some(at) = self.move_one(place, oldest) {
-                self.misses = 0;
+                self.misses = self.misses.saturating_sub(MISSES_PER_MOVE);
                 return Some(at);
             }
-            self.misses = self.misses.saturating_add(1);
+            self.misses = (self.misses + 1).min(FULL_AFTER_MISSES);
         }
         let candidates = at_of_place(place).map(|at| (self.worth(at, oldest), at));
         let ((elements, _), least) = candidates.into_iter().min()?;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::cells::WORDS;
 use super::*;
-use crate::distinct::registers;
+use crate::distinct::{Distinct, Precision, registers};
+use crate::error::MergeError;
 use crate::hash::HashKey;
 
 const KEY: HashKey = HashKey::new(11, 12);
