@@ -67,7 +67,7 @@ impl DistinctTable {
                 self.misses = self.misses.saturating_sub(MISSES_PER_MOVE);
                 return Some(at);
             }
-            self.misses = (self.misses + 1).min(FULL_AFTER_MISSES);
+            self.misses = self.misses.saturating_add(1).min(FULL_AFTER_MISSES);
         }
         let candidates = at_of_place(place).map(|at| (self.worth(at, oldest), at));
         let ((elements, _), least) = candidates.into_iter().min()?;
