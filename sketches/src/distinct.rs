@@ -9,6 +9,8 @@
 //! 3. beyond, a bitmap of ranks and registers with a stamp per bit (`distinct/registers.rs`), estimated by maximum likelihood
 //!    with a standard error: 4.1 % in 4 KiB, 2.1 % in 16 KiB.
 //!
+//! A counter that had more than 128 elements in its window at once estimates until all of them are out of it.
+//!
 //! Elements are told apart by 24 bits of their hash: of 128 elements, two are taken for one with a probability of 5 in 10,000.
 //! A count is then one too low, never too high. For millions of keys, see [`crate::table`], which holds the same tiers.
 
@@ -46,8 +48,9 @@ use stamps::{Clock, NEVER, Stamp};
 ///
 /// Counters are equal if they give the same counts now and after the same updates: they look back over the same window from
 /// the same newest pane, have the same precision, and hold the same within the window, whatever the order in which it came.
-/// A counter that had more than 128 elements goes on estimating until all of them are out of the window and
-/// [`Distinct::shrink`] is called, so it does not equal one that has always been exact.
+/// A counter that had more than 128 elements in its window at once goes on estimating until all of them are out of it, so it
+/// does not equal one that has always been exact, and which of the two it is may depend on the order in which the elements
+/// of a longer time came. Until then, alarm by [`Estimate::interval`].
 #[derive(Clone, Debug)]
 pub struct Distinct {
     clock: Clock,
@@ -124,12 +127,13 @@ impl Distinct {
     /// What is before the later one's window is dropped.
     ///
     /// # Errors
-    /// The precisions differ; nothing was changed.
+    /// The precisions or the longest windows differ; nothing was changed.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         if self.precision != other.precision {
             let [ours, theirs] = [self, other].map(|counter| counter.precision.bytes());
             return Err(MergeError { ours, theirs });
         }
+        self.clock.require_window_of(other.clock)?;
         self.advance(other.clock.newest());
         let distance = other.clock.era().distance(self.clock.era());
         let oldest = self.clock.oldest(u32::MAX);
@@ -154,7 +158,11 @@ impl Distinct {
         Ok(())
     }
 
-    /// Moves event time on to `pane` if that is later: counts are of windows that end there.
+    /// Moves event time on to `pane` if that is later: counts are of windows that end there. A sketch of which all is then out
+    /// of the window begins anew, and counts exactly.
+    ///
+    /// Any pane is believed: after one that lies far ahead, all that follows is late. Who takes time from data has to hold such
+    /// panes back.
     pub fn advance(&mut self, pane: Pane) {
         if pane <= self.clock.newest() {
             return;
@@ -168,6 +176,10 @@ impl Distinct {
                 Tier::Exact(lines) => entries::carry(lines.as_flattened_mut(), distance),
                 Tier::Sketch(bits) => registers::carry(bits, distance),
             }
+        }
+        let oldest = self.clock.oldest(u32::MAX);
+        if matches!(&self.tier, Tier::Sketch(bits) if !registers::reaches(bits, oldest)) {
+            self.tier = EMPTY;
         }
     }
 

@@ -22,7 +22,7 @@ pub struct WidthError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("sketch sizes differ: {ours} and {theirs}")]
 pub struct MergeError {
-    /// Size (registers, counters per row, bytes or pages) of the sketch merged into.
+    /// Size (registers, counters per row, bytes, pages, or panes of the longest window) of the sketch merged into.
     pub ours: usize,
     /// Size of the sketch merged from.
     pub theirs: usize,

@@ -103,6 +103,9 @@ impl DistinctTable {
     }
 
     /// Moves event time on to `pane` if that is later, and frees some of what is out of the window.
+    ///
+    /// For each pane a 32nd of the cells is looked at: some 3 ms in 256 MB, and 0.1 s for a step of 32 panes or more. Any pane is
+    /// believed: after one that lies far ahead, all that follows is late. Who takes time from data has to hold such panes back.
     pub fn advance(&mut self, pane: Pane) {
         if pane <= self.clock.newest() {
             return;

@@ -240,3 +240,21 @@ fn a_sketch_that_is_out_of_the_window_makes_no_sketch() {
     live.merge(&old).unwrap();
     assert!(!live.is_exact());
 }
+
+#[test]
+fn a_sketch_of_which_all_is_out_of_the_window_begins_anew() {
+    let old: Stream = (0..500).map(|element| (element, 0)).collect();
+    let new: Stream = (900..905).map(|element| (element, 100)).collect();
+    let [forwards, backwards] = [[old.clone(), new.clone()], [new, old]]
+        .map(|streams| counter(10, Precision::Percent4, &streams.concat()));
+    assert!(forwards.is_exact() && forwards == backwards);
+    assert_eq!(forwards.count(10).distinct as u32, 5);
+}
+
+#[test]
+fn counters_that_look_back_differently_far_do_not_merge() {
+    let mut day = counter(120, Precision::Percent4, &vec![(1, 5)]);
+    let hour = counter(10, Precision::Percent4, &vec![(2, 5)]);
+    assert!(day.merge(&hour).is_err());
+    assert_eq!(day.count(120).distinct as u32, 1);
+}

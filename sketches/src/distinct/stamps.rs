@@ -6,6 +6,7 @@
 //! largest stamp is 128 + 64, so none ever wraps, and an owner that remembers the era of its stamps may take that loss
 //! whenever it next looks at them: nothing must be swept in time.
 
+use crate::error::MergeError;
 use crate::pane::Pane;
 
 /// A pane relative to the base; 0 is [`NEVER`]. Later panes have larger stamps.
@@ -65,6 +66,15 @@ impl Clock {
 
     pub(crate) const fn era(self) -> Era {
         Era(self.newest / ERA_PANES)
+    }
+
+    /// Whether two clocks look back equally far: what one has forgotten, the other would miss.
+    pub(crate) const fn require_window_of(self, other: Self) -> Result<(), MergeError> {
+        if self.window_panes == other.window_panes {
+            return Ok(());
+        }
+        let [ours, theirs] = [self.window_panes as usize, other.window_panes as usize];
+        Err(MergeError { ours, theirs })
     }
 
     /// Moves on to `pane` if that is later.

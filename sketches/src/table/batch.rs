@@ -1,6 +1,7 @@
 //! Updates, one by one and many at a time.
 
 use super::cells::{self, Place};
+use super::room::Newcomer;
 use super::{DistinctTable, Update};
 use crate::distinct::entries::{Fingerprint, Line};
 use crate::distinct::stamps::NEVER;
@@ -28,7 +29,7 @@ const AHEAD: usize = 16;
 const RING: usize = 4 * AHEAD;
 
 impl DistinctTable {
-    /// Applies one update. Whether the counts of its key may have changed.
+    /// Applies one update. As with [`Self::advance`], its pane is believed. Whether the counts of its key may have changed.
     pub fn update(&mut self, update: Update) -> bool {
         self.advance(update.pane);
         let prepared = Prepared::new(&update, self.cells.len());
@@ -80,7 +81,8 @@ impl DistinctTable {
             return self.raise_at((place.home(), guess), fingerprint, stamp);
         }
         // Neither one element of many keys nor one key is favoured.
-        self.raise(place, fingerprint, stamp, update.key ^ update.element)
+        let newcomer = Newcomer { elements: 1, luck: update.key ^ update.element };
+        self.raise(place, fingerprint, stamp, newcomer)
     }
 
     /// Asks for the lines that an update needs besides its home line, without a branch: what they would depend on is not

@@ -52,6 +52,11 @@ impl Place {
         Self { home: line as u32, tag }
     }
 
+    /// What a cell says of its key.
+    pub(super) const fn tag(self) -> u32 {
+        self.tag
+    }
+
     /// The line in which it is put if there is room.
     pub(super) const fn home(self) -> usize {
         self.home as usize

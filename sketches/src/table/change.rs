@@ -4,7 +4,7 @@ use super::DistinctTable;
 use super::blocks::{self, SKETCH};
 use super::cells::{self, Block, Cell, INLINE_MAX, Place, SKETCH_USED, View};
 use super::pages::LINES;
-use super::room::{At, owner};
+use super::room::{At, Newcomer, owner};
 use crate::distinct::entries::{self, EXACT_ELEMENTS_MAX, Fingerprint, Line, Raised};
 use crate::distinct::registers::{self, Shape};
 use crate::distinct::stamps::Stamp;
@@ -19,12 +19,12 @@ impl DistinctTable {
         place: Place,
         fingerprint: Fingerprint,
         stamp: Stamp,
-        draw: u64,
+        newcomer: Newcomer,
     ) -> u32 {
         if let Some(at) = self.locate(place) {
             return self.raise_at(at, fingerprint, stamp);
         }
-        let Some((line, half)) = self.make_room(place, draw) else {
+        let Some((line, half)) = self.make_room(place, newcomer) else {
             self.counters.refused = self.counters.refused.saturating_add(1);
             return 0;
         };
@@ -41,7 +41,8 @@ impl DistinctTable {
             return;
         }
         let at = self.locate(place).or_else(|| {
-            let (line, half) = self.make_room(place, 0)?;
+            let elements = SKETCH_USED;
+            let (line, half) = self.make_room(place, Newcomer { elements, luck: 0 })?;
             let cell = cells::in_line(&mut self.cells.lines_mut()[line], half);
             *cell = cells::FREE;
             cell[0] = place.inline_header();
@@ -96,6 +97,13 @@ impl DistinctTable {
         let (raised, elements) = match cells::view(cell) {
             View::Free => return 0,
             View::Inline => (entries::raise_cell(cell, fingerprint, stamp, oldest), INLINE_MAX),
+            View::Block(block) if block.newest < oldest => {
+                // All of it is out of the window: what comes now is counted exactly again.
+                self.blocks.free(block.class, block.line);
+                let cell = self.cell(at);
+                cells::set_inline(cell, std::iter::empty());
+                (entries::raise_cell(cell, fingerprint, stamp, oldest), INLINE_MAX)
+            }
             View::Block(block) => self.raise_block(at, block, fingerprint, stamp, oldest),
         };
         match raised {

@@ -4,6 +4,7 @@ use super::DistinctTable;
 use super::blocks::SKETCH;
 use super::cells::{self, Cell, Place, View};
 use super::pages::LINES;
+use super::room::Newcomer;
 use crate::distinct::entries::{self, Fingerprint};
 use crate::distinct::{Contents, Distinct, Precision};
 use crate::error::MergeError;
@@ -33,12 +34,14 @@ impl DistinctTable {
     /// Adds everything that `counter` has seen to a key.
     ///
     /// # Errors
-    /// The counter's precision is not [`Precision::Percent4`], which is that of tables; nothing was changed.
+    /// The counter's precision is not [`Precision::Percent4`], which is that of tables, or its longest window is not that of the
+    /// table; nothing was changed.
     pub fn merge(&mut self, key: u64, counter: &Distinct) -> Result<(), MergeError> {
         let [ours, theirs] = [Precision::Percent4, counter.precision()].map(Precision::bytes);
         if ours != theirs {
             return Err(MergeError { ours, theirs });
         }
+        self.clock.require_window_of(counter.clock())?;
         self.advance(counter.clock().newest());
         if counter.newest().is_none() {
             return Ok(());
@@ -56,11 +59,12 @@ impl DistinctTable {
     /// streams. What `other` has evicted and refused is not added to [`Self::counters`].
     ///
     /// # Errors
-    /// The tables differ in size; neither was changed.
+    /// The tables differ in size or longest window; neither was changed.
     pub fn merge_table(&mut self, other: &Self) -> Result<(), MergeError> {
         if self.cells.len() != other.cells.len() {
             return Err(MergeError { ours: self.cells.len(), theirs: other.cells.len() });
         }
+        self.clock.require_window_of(other.clock)?;
         self.advance(other.clock.newest());
         let lines = other.cells.lines().iter().take(other.cells.len() * LINES);
         for (line, cells) in lines.map(cells::of_line).enumerate() {
@@ -90,10 +94,13 @@ impl DistinctTable {
 
     fn raise_entries(&mut self, place: Place, entries: &[u32], distance: u8) {
         let oldest = self.clock.oldest(u32::MAX);
+        let elements = entries::count(entries, oldest.saturating_add(distance));
         for &entry in entries {
             let stamp = entries::stamp_of(entry).saturating_sub(distance);
             if stamp >= oldest {
-                self.raise(place, Fingerprint::of_entry(entry), stamp, 0);
+                let fingerprint = Fingerprint::of_entry(entry);
+                let luck = u64::from(place.tag() ^ fingerprint.bits());
+                self.raise(place, fingerprint, stamp, Newcomer { elements, luck });
             }
         }
     }

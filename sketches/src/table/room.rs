@@ -8,6 +8,15 @@ use crate::distinct::stamps::Stamp;
 /// A cell: its line, and which half of it.
 pub(super) type At = (usize, usize);
 
+/// A key that is not in the table yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer {
+    /// Elements that it brings.
+    pub(super) elements: u32,
+    /// One in so many is let in that brings fewer than all who stand in its place have.
+    pub(super) luck: u64,
+}
+
 /// Tries to make room for a block before the element is refused.
 const CLAIM_TRIES: usize = 8;
 /// So many failed moves of cells mean that the table is full, and that moves are seldom worth trying.
@@ -53,7 +62,7 @@ impl DistinctTable {
 
     /// A free cell for a new key: one that is out of the window, one whose key can move, or that of the key with the least to
     /// lose; `None` if all of these have more than the new key, and luck does not favour it.
-    pub(super) fn make_room(&mut self, place: Place, luck: u64) -> Option<At> {
+    pub(super) fn make_room(&mut self, place: Place, newcomer: Newcomer) -> Option<At> {
         let oldest = self.clock.oldest(u32::MAX);
         self.enter_cells(place.home());
         self.enter_cells(place.other());
@@ -71,7 +80,7 @@ impl DistinctTable {
         }
         let candidates = at_of_place(place).map(|at| (self.worth(at, oldest), at));
         let ((elements, _), least) = candidates.into_iter().min()?;
-        if elements > 1 && !luck.is_multiple_of(ADMITTED) {
+        if elements > newcomer.elements && !newcomer.luck.is_multiple_of(ADMITTED) {
             return None;
         }
         self.evict(least);

@@ -133,6 +133,42 @@ fn a_sketch_that_gets_another_across_an_era_stays() {
 }
 
 #[test]
+fn a_set_of_which_all_is_out_of_the_window_is_counted_exactly_again() {
+    let mut table = DistinctTable::new(BYTES_MIN, 12, 5).unwrap();
+    let key = KEY.hash_u64(1);
+    let update = |element, pane| Update { key, element: KEY.hash_u64(element), pane };
+    for elements in [20, 500] {
+        let now = table.newest() + 20;
+        (0..elements).for_each(|element| {
+            table.update(update(element, now));
+        });
+        // Two panes later than its window, before the hand has come by.
+        table.update(update(9_999, now + 14));
+        let count = table.count(key, 12).unwrap();
+        assert!(count.is_exact && (count.distinct - 1.0).abs() < 1e-9, "{elements}: {count:?}");
+        check(&table).unwrap();
+    }
+}
+
+#[test]
+fn a_table_of_small_keys_that_is_merged_puts_out_few_that_are_larger() {
+    let mut table = DistinctTable::new(1 << 20, 12, 5).unwrap();
+    let two =
+        |k: u64| [0, 1].map(|e| Update { key: KEY.hash_u64(k), element: KEY.hash_u64(e), pane: 9 });
+    table.update_batch(&(0..30_000).flat_map(two).collect::<Vec<_>>(), 0, &mut Vec::new());
+    let residents = |table: &DistinctTable| {
+        (0..30_000).filter(|&k| table.elements_max(KEY.hash_u64(k)) == 2).count()
+    };
+    let before = residents(&table);
+    let mut flooded = DistinctTable::new(1 << 20, 12, 6).unwrap();
+    (100_000..300_000).for_each(|k| {
+        flooded.update(Update { key: KEY.hash_u64(k), element: KEY.hash_u64(7), pane: 9 });
+    });
+    table.merge_table(&flooded).unwrap();
+    assert!(residents(&table) * 100 > before * 85, "{} of {before}", residents(&table));
+}
+
+#[test]
 fn a_counter_of_the_other_precision_is_refused() {
     let mut table = DistinctTable::new(BYTES_MIN, 12, 5).unwrap();
     let mut counter = Distinct::new(12, Precision::Percent2);
