@@ -192,7 +192,10 @@ impl<'r> Report<'r> {
             ("records with times in milliseconds", self.millisecond_times),
             ("rows later than every window, dropped", self.late_rows),
             ("rows far ahead of all others in time, kept from the rules", self.implausible_rows),
-            ("entities evicted to keep the memory bound", self.evicted_entities),
+            (
+                "entities evicted to keep the memory bound: scans may be missed; is window.state_bytes_max too small?",
+                self.evicted_entities,
+            ),
             (
                 "rows of sources seen once, kept out while memory was full: a flood?",
                 self.kept_out_rows,
