@@ -69,6 +69,9 @@ impl<K: Copy + Default + Eq + Hash + Ord> Talkers<K> {
     ///
     /// A key that weighs several times `total / capacity` is held; for the k heaviest keys of a Zipf
     /// stream, that takes a capacity of some 32 k.
+    ///
+    /// # Panics
+    /// The capacity is more than can be allocated: it is a choice of whoever configures, never of the data.
     #[must_use]
     pub fn new(capacity: usize, state: KeyedState) -> Self {
         Self { buckets: Buckets::new(capacity.div_ceil(WAYS).max(1)), state, total: 0 }

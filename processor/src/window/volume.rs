@@ -53,7 +53,7 @@ pub struct Upload {
     pub first: Pane,
 }
 
-/// Bytes that [`Volumes`] use at the most: 8 MiB of pairs, half a MiB of count-min, and the talkers.
+/// Bytes that [`Volumes`] use at the most: 8 MiB of pairs, half a MiB of count-min, the talkers, and 4 KiB for the number of sources.
 pub const VOLUME_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// 4 KiB: the number of sources to within 1.6 %.
