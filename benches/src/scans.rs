@@ -13,7 +13,7 @@ use sketches::table::Update;
 
 use crate::as_is::AsIs;
 use crate::traffic::KEY;
-use crate::zipf::next;
+use sketches::hash::split_mix as next;
 
 /// Panes of the window.
 pub const WINDOW_PANES: u32 = 12;

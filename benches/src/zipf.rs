@@ -1,13 +1,6 @@
 //! Seeded keys with a density of 1 / rank, as talkers on a network have.
 
-/// `SplitMix64` (Steele, Lea & Flood 2014).
-pub(crate) const fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
+use sketches::hash::split_mix;
 
 /// `updates` pairs of a key from 1 to `keys`, where key `r` is drawn with density 1 / `r`, and a weight from 40 to 1,499,
 /// the bytes of a packet.
@@ -20,8 +13,8 @@ pub(crate) const fn next(state: &mut u64) -> u64 {
 pub fn weighted_keys(keys: u32, updates: usize, seed: u64) -> Vec<(u64, u64)> {
     let mut state = seed;
     let mut draw = || {
-        let unit = (next(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
-        (f64::from(keys).powf(unit).floor() as u64, 40 + next(&mut state) % 1_460)
+        let unit = (split_mix(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
+        (f64::from(keys).powf(unit).floor() as u64, 40 + split_mix(&mut state) % 1_460)
     };
     (0..updates).map(|_| draw()).collect()
 }

@@ -114,6 +114,16 @@ impl BuildHasher for KeyedState {
     }
 }
 
+/// The next of a sequence of draws from a seed: `SplitMix64` (Steele, Lea & Flood 2014). For choices that can be made again in
+/// the same way; whoever sees some of them can foretell the rest.
+pub const fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
 /// The low and the high 64 bits.
 #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
 const fn halves(v: u128) -> [u64; 2] {
@@ -151,6 +161,14 @@ mod tests {
         for (length, hash) in expected.into_iter().enumerate() {
             assert_eq!(REFERENCE.hash_bytes(&[0, 1][..length]), hash, "length {length}");
         }
+    }
+
+    /// The first draws from 1234567, as published with the generator.
+    #[test]
+    fn draws_are_those_of_split_mix_64() {
+        let mut state = 1_234_567;
+        assert_eq!(split_mix(&mut state), 6_457_827_717_110_365_317);
+        assert_eq!(split_mix(&mut state), 3_203_168_211_198_807_973);
     }
 
     #[test]

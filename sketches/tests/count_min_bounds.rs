@@ -10,24 +10,15 @@ use std::f64::consts::E;
 use proptest::prelude::*;
 use sketches::count_min::{ConservativeCountMin, CountMin};
 use sketches::error::{MergeError, WidthError};
-use sketches::hash::HashKey;
+use sketches::hash::{HashKey, split_mix};
 
 type Stream = Vec<(u64, u64)>;
-
-/// `SplitMix64` (Steele, Lea & Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
 
 fn drawn(seed: u64, key: impl Fn(f64) -> f64) -> Stream {
     let mut state = seed;
     let mut draw = || {
-        let unit = (next(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
-        (key(unit).floor().to_bits(), 40 + next(&mut state) % 1_460)
+        let unit = (split_mix(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
+        (key(unit).floor().to_bits(), 40 + split_mix(&mut state) % 1_460)
     };
     (0..50_000).map(|_| draw()).collect()
 }

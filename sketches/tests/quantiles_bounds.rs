@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 
 use proptest::prelude::*;
 use sketches::error::{QuantilesMergeError, RelativeErrorError};
+use sketches::hash::split_mix;
 use sketches::quantiles::Quantiles;
 use sketches_ddsketch::{Config, DDSketch};
 
@@ -14,26 +15,17 @@ const ERRORS: [f64; 4] = [0.001, 0.01, 0.05, 0.5];
 /// What rounding may add to the relative error: logarithms of up to 64 bits, in double precision.
 const ROUNDING: f64 = 1e-9;
 
-/// `SplitMix64` (Steele, Lea & Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
-
 fn uniform(seed: u64) -> Vec<u64> {
     let mut state = seed;
-    (0..20_000).map(|_| next(&mut state) % 1_000_000).collect()
+    (0..20_000).map(|_| split_mix(&mut state) % 1_000_000).collect()
 }
 
 /// A density of 1 / value over all 64 bits, with zeros among them.
 fn zipf(seed: u64) -> Vec<u64> {
     let mut state = seed;
     let mut draw = || {
-        let bits = next(&mut state) % 65;
-        next(&mut state).checked_shr(u32::try_from(bits).unwrap()).unwrap_or(0)
+        let bits = split_mix(&mut state) % 65;
+        split_mix(&mut state).checked_shr(u32::try_from(bits).unwrap()).unwrap_or(0)
     };
     (0..20_000).map(|_| draw()).collect()
 }

@@ -3,19 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use sketches::hash::{HashKey, KeyedState};
+use sketches::hash::{HashKey, KeyedState, split_mix};
 use sketches::talkers::Talkers;
 
 type Stream = Vec<(u32, u64)>;
-
-/// `SplitMix64` (Steele, Lea & Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
 
 #[expect(
     clippy::cast_possible_truncation,
@@ -25,9 +16,9 @@ fn next(state: &mut u64) -> u64 {
 fn drawn(seed: u64, updates: u32, key: impl Fn(u32, f64) -> f64) -> Stream {
     let mut state = seed;
     let mut draw = |position| {
-        let unit = (next(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
+        let unit = (split_mix(&mut state) >> 11) as f64 / (1_u64 << 53) as f64;
         let key: f64 = key(position, unit).floor();
-        (key as u32, 40 + next(&mut state) % 1_460)
+        (key as u32, 40 + split_mix(&mut state) % 1_460)
     };
     (0..updates).map(&mut draw).collect()
 }

@@ -4,6 +4,7 @@ use super::blocks::{self, Pressure};
 use super::cells::{self, Place, View};
 use super::{ADMITTED, DistinctTable};
 use crate::distinct::stamps::Stamp;
+use crate::hash::split_mix;
 
 /// A cell: its line, and which half of it.
 pub(super) type At = (usize, usize);
@@ -35,7 +36,7 @@ impl DistinctTable {
                 return Some(line);
             }
             let mut draws = self.draws;
-            let pressure = self.blocks.pressure(class, || draw(&mut draws));
+            let pressure = self.blocks.pressure(class, || split_mix(&mut draws));
             self.draws = draws;
             match pressure? {
                 Pressure::OneOf(cells) => {
@@ -70,7 +71,8 @@ impl DistinctTable {
             self.release(at);
             return Some(at);
         }
-        if self.misses < FULL_AFTER_MISSES || draw(&mut self.draws).is_multiple_of(TRIED_WHEN_FULL)
+        if self.misses < FULL_AFTER_MISSES
+            || split_mix(&mut self.draws).is_multiple_of(TRIED_WHEN_FULL)
         {
             if let Some(at) = self.move_one(place, oldest) {
                 self.misses = self.misses.saturating_sub(MISSES_PER_MOVE);
@@ -152,15 +154,6 @@ impl DistinctTable {
             self.blocks.free(block.class, block.line);
         }
     }
-}
-
-/// `SplitMix64` (Steele, Lea & Flood 2014).
-fn draw(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }
 
 /// The number of a cell over all lines.
