@@ -13,7 +13,7 @@ use sketches::table::Update;
 
 use crate::as_is::AsIs;
 use crate::traffic::KEY;
-use sketches::hash::split_mix as next;
+use sketches::hash::split_mix;
 
 /// Panes of the window.
 pub const WINDOW_PANES: u32 = 12;
@@ -68,7 +68,7 @@ impl Plan {
             .collect();
         let mut state = !u64::from(pane);
         for place in (1..updates.len()).rev() {
-            updates.swap(place, as_index(below(next(&mut state), place as u64 + 1)));
+            updates.swap(place, as_index(below(split_mix(&mut state), place as u64 + 1)));
         }
         updates
     }
@@ -93,13 +93,13 @@ impl Plan {
     )]
     fn background_update(&self, state: &mut u64) -> (u64, u64) {
         let key = if self.draw == Draw::Uniform {
-            1 + below(next(state), self.keys)
+            1 + below(split_mix(state), self.keys)
         } else {
-            let unit = (next(state) >> 11) as f64 / (1_u64 << 53) as f64;
+            let unit = (split_mix(state) >> 11) as f64 / (1_u64 << 53) as f64;
             (self.keys as f64).powf(unit).floor() as u64
         };
         let elements = if key.is_multiple_of(8) { 50 } else { 4 };
-        (key, below(next(state), elements))
+        (key, below(split_mix(state), elements))
     }
 
     /// Scanners begin at some pane and take 12 from there; decoys never stop.
@@ -167,7 +167,7 @@ fn update(key: u64, element: u64, pane: u32) -> Update {
 
 const fn mixed(seed: u64) -> u64 {
     let mut state = seed;
-    next(&mut state)
+    split_mix(&mut state)
 }
 
 /// A number below `bound` from a draw of 64 bits (Lemire 2019, multiply-shift without its correction).

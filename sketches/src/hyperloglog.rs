@@ -128,22 +128,25 @@ mod tests {
         }
     }
 
+    /// Elements as they come, strided, in few bits, and in mirrored bits: what an attacker without the key can choose.
     #[test]
     fn error_stays_at_the_theory_over_seeds() {
-        for (precision, elements) in
-            [(8, 300), (8, 20_000), (12, 1_000), (12, 10_000), (14, 40_000)]
+        let streams: [fn(u64) -> u64; 4] = [|e| e, |e| e << 24, |e| e | e << 40, u64::reverse_bits];
+        let sizes = [(8, 300), (8, 20_000), (12, 1_000), (12, 10_000), (14, 40_000)];
+        for (element, (precision, elements)) in
+            streams.iter().flat_map(|element| sizes.map(|size| (element, size)))
         {
             let seeds = 60;
             let squares: f64 = (0..seeds)
                 .map(|seed| {
                     let key = HashKey::new(seed, 99);
-                    let sketch = filled(precision, (0..elements).map(|e| key.hash_u64(e)));
-                    (sketch.estimate() / elements as f64 - 1.0).powi(2)
+                    let hashes = (0..elements).map(|e| key.hash_u64(element(e)));
+                    (filled(precision, hashes).estimate() / elements as f64 - 1.0).powi(2)
                 })
                 .sum();
             let error = (squares / seeds as f64).sqrt();
             let theory = HyperLogLog::new(precision).unwrap().standard_error();
-            assert!(error < 1.25 * theory, "p {precision}, n {elements}: {error} > {theory}");
+            assert!(error < 1.28 * theory, "p {precision}, n {elements}: {error} > {theory}");
         }
     }
 

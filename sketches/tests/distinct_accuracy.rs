@@ -92,8 +92,9 @@ fn a_million_elements_are_estimated_as_well() {
 #[test]
 fn windows_of_a_zipf_stream_are_estimated_within_their_error() {
     let (mut covered, mut windows) = (0_u32, 0_u32);
-    for seed in 0..SEEDS {
-        let mut counter = Distinct::new(12, Precision::Percent4);
+    let precisions = [Precision::Percent4, Precision::Percent2];
+    for (seed, precision) in (0..SEEDS).flat_map(|seed| precisions.map(|p| (seed, p))) {
+        let mut counter = Distinct::new(12, precision);
         let mut panes: Vec<BTreeSet<u64>> = Vec::new();
         let mut draws = seed;
         for pane in 0..24 {
