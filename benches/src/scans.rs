@@ -7,13 +7,11 @@
 //! Keys and elements are hashed before the clock starts, as the pipeline hashes in a pass of its own.
 
 use indexmap::IndexMap;
-use sketches::hash::HashKey;
+use sketches::hash::{AsIs, HashKey, split_mix};
 use sketches::pane::Pane;
 use sketches::table::Update;
 
-use crate::as_is::AsIs;
 use crate::traffic::KEY;
-use sketches::hash::split_mix;
 
 /// Panes of the window.
 pub const WINDOW_PANES: u32 = 12;

@@ -23,7 +23,6 @@ use rows::Rows;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountMin {
     rows: Rows,
-    total: u64,
 }
 
 impl CountMin {
@@ -32,14 +31,13 @@ impl CountMin {
     /// # Errors
     /// The width is outside `2^4..=2^16`.
     pub fn new(width_log2: u8) -> Result<Self, WidthError> {
-        Ok(Self { rows: Rows::new(width_log2)?, total: 0 })
+        Ok(Self { rows: Rows::new(width_log2)? })
     }
 
     /// Adds `weight` to the key whose keyed hash is `hash`; counters saturate.
     #[inline]
     pub fn add(&mut self, hash: u64, weight: u64) {
-        self.rows.update(hash, |counter| counter.saturating_add(weight));
-        self.total = self.total.saturating_add(weight);
+        self.rows.update(hash, weight, |counter| counter.saturating_add(weight));
     }
 
     /// The weight of a key, never less than the true one.
@@ -61,20 +59,18 @@ impl CountMin {
             return Err(MergeError { ours, theirs });
         }
         self.rows.add(&other.rows);
-        self.total = self.total.saturating_add(other.total);
         Ok(())
     }
 
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
-        self.total = 0;
     }
 
     /// The sum of all weights.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.total
+        self.rows.total()
     }
 
     /// Bytes held, inline and on the heap.
@@ -87,6 +83,6 @@ impl CountMin {
     /// least 1 - e^-4 for each query.
     #[must_use]
     pub fn error_bound(&self) -> f64 {
-        self.rows.error_bound(self.total)
+        self.rows.error_bound()
     }
 }

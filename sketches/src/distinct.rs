@@ -129,21 +129,15 @@ impl Distinct {
     /// # Errors
     /// The precisions or the longest windows differ; nothing was changed.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
-        if self.precision != other.precision {
-            let [ours, theirs] = [self, other].map(|counter| counter.precision.bytes());
-            return Err(MergeError { ours, theirs });
-        }
+        self.precision.require(other.precision)?;
         self.clock.require_window_of(other.clock)?;
         self.advance(other.clock.newest());
         let distance = other.clock.era().distance(self.clock.era());
         let oldest = self.clock.oldest(u32::MAX);
         match other.contents() {
             Contents::Entries(entries) => {
-                for &entry in entries {
-                    let stamp = entries::stamp_of(entry).saturating_sub(distance);
-                    if stamp >= oldest {
-                        self.raise(Fingerprint::of_entry(entry), stamp);
-                    }
+                for (fingerprint, stamp) in entries::live(entries, distance, oldest) {
+                    self.raise(fingerprint, stamp);
                 }
             }
             Contents::Bits(theirs)
@@ -189,11 +183,11 @@ impl Distinct {
         let live = match &self.tier {
             Tier::Sketch(bits) if registers::newest(bits) >= oldest => return,
             Tier::Sketch(_) => Vec::new(),
-            Tier::Inline(_) | Tier::Exact(_) => self.live_entries(),
+            Tier::Inline(_) | Tier::Exact(_) => self.live_elements(),
         };
         self.tier = EMPTY;
-        for entry in live {
-            self.raise(Fingerprint::of_entry(entry), entries::stamp_of(entry));
+        for (fingerprint, stamp) in live {
+            self.raise(fingerprint, stamp);
         }
     }
 
@@ -253,11 +247,8 @@ impl Distinct {
     pub(crate) fn of_entries(clock: Clock, entries: &[u32], distance: Stamp) -> Self {
         let precision = Precision::Percent4;
         let mut counter = Self { clock, precision, tier: EMPTY };
-        for &entry in entries {
-            let stamp = entries::stamp_of(entry).saturating_sub(distance);
-            if stamp >= clock.oldest(u32::MAX) {
-                counter.raise(Fingerprint::of_entry(entry), stamp);
-            }
+        for (fingerprint, stamp) in entries::live(entries, distance, clock.oldest(u32::MAX)) {
+            counter.raise(fingerprint, stamp);
         }
         counter
     }
@@ -298,8 +289,7 @@ impl Distinct {
             return self.become_sketch();
         }
         let mut larger = vec![[0; 16]; lines];
-        for entry in self.live_entries() {
-            let (fingerprint, stamp) = (Fingerprint::of_entry(entry), entries::stamp_of(entry));
+        for (fingerprint, stamp) in self.live_elements() {
             entries::raise(&mut larger, fingerprint, stamp, 1);
         }
         self.tier = Tier::Exact(larger);
@@ -311,17 +301,16 @@ impl Distinct {
         }
         let shape = self.precision.shape();
         let mut bits = vec![NEVER; shape.bytes()];
-        for entry in self.live_entries() {
-            shape.raise(&mut bits, Fingerprint::of_entry(entry), entries::stamp_of(entry));
+        for (fingerprint, stamp) in self.live_elements() {
+            shape.raise(&mut bits, fingerprint, stamp);
         }
         self.tier = Tier::Sketch(bits);
     }
 
-    /// The entries in the window; none of a sketch.
-    fn live_entries(&self) -> Vec<u32> {
-        let oldest = self.clock.oldest(u32::MAX);
+    /// The elements in the window; none of a sketch.
+    fn live_elements(&self) -> Vec<(Fingerprint, Stamp)> {
         let Contents::Entries(entries) = self.contents() else { return Vec::new() };
-        entries.iter().copied().filter(|&entry| entries::stamp_of(entry) >= oldest).collect()
+        entries::live(entries, NEVER, self.clock.oldest(u32::MAX)).collect()
     }
 }
 
@@ -330,7 +319,7 @@ impl PartialEq for Distinct {
         let oldest = self.clock.oldest(u32::MAX);
         let holds_the_same = match (self.contents(), other.contents()) {
             (Contents::Entries(_), Contents::Entries(_)) => {
-                let [mut ours, mut theirs] = [self, other].map(Self::live_entries);
+                let [mut ours, mut theirs] = [self, other].map(Self::live_elements);
                 ours.sort_unstable();
                 theirs.sort_unstable();
                 ours == theirs
@@ -349,6 +338,11 @@ impl Precision {
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.shape().bytes()
+    }
+
+    pub(crate) fn require(self, other: Self) -> Result<(), MergeError> {
+        let (ours, theirs) = (self.bytes(), other.bytes());
+        if ours == theirs { Ok(()) } else { Err(MergeError { ours, theirs }) }
     }
 
     const fn shape(self) -> Shape {

@@ -5,9 +5,9 @@
 //! (`table/blocks.rs`). All memory is claimed at the beginning.
 //!
 //! - **Cost.** An update touches one cache line, and one more where the set has outgrown its cell. [`DistinctTable::update_batch`]
-//!   looks at all lines of a batch before it changes them, so that the cache misses overlap.
+//!   asks for the lines of later updates before it changes those of earlier ones, so that the cache misses overlap.
 //! - **Full.** What is out of the window goes first; then, of the four cells where a new key may stand, the one with the fewest
-//!   elements, of these the oldest. Where all four have two elements or more, only one new key in eight is let in with any
+//!   elements, of these the oldest. Where all four have more than a new key brings, only one in eight is let in with any
 //!   one element, so that a flood of keys with one element each displaces few of those with more. Evictions and refusals are counted.
 //! - **Expiry.** Stamps never alias, however long a cell is not looked at (`table/pages.rs`); a hand goes round the cells in 32
 //!   panes and frees what is out of the window.
@@ -46,7 +46,7 @@ pub struct DistinctTable {
     /// The next page of cells that is swept.
     hand: usize,
     draws: u64,
-    /// Moves of cells that failed since the last that did not.
+    /// Moves of cells that failed, less those that later ones made good.
     misses: u32,
     counters: Counters,
 }
@@ -82,7 +82,7 @@ const PAGES_MAX: usize = (u32::MAX as usize / 2 - 1) / LINES;
 const SWEEP_PANES: usize = 32;
 /// Of the bytes, those for cells, in eighths.
 const CELL_EIGHTHS: usize = 5;
-/// One in so many new elements is let in where all who stand in its place have two or more.
+/// One new key in so many is let in where all who stand in its place have more elements.
 const ADMITTED: u64 = 8;
 
 impl DistinctTable {

@@ -7,6 +7,9 @@
     reason = "test code, and counts far below 2^32"
 )]
 
+#[path = "streams/keyed.rs"]
+mod keyed;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -14,6 +17,8 @@ use sketches::distinct::{Distinct, Precision};
 use sketches::hash::HashKey;
 use sketches::pane::Pane;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
+
+use keyed::stream;
 
 const KEY: HashKey = HashKey::new(5, 6);
 
@@ -56,20 +61,6 @@ fn filled(bytes_max: usize, window_panes: u32, stream: &Stream) -> DistinctTable
     let mut table = DistinctTable::new(bytes_max, window_panes, 1).unwrap();
     table.update_batch(&updates(stream), 0, &mut Vec::new());
     table
-}
-
-/// As many elements for a key as its number says at most, so that all tiers occur; with jumps into other eras.
-fn stream(keys: u64, elements: u64, length: usize) -> impl Strategy<Value = Stream> {
-    let jump = prop_oneof![60 => Just(0_u32), 6 => 0..4_u32, 1 => 0..90_u32, 1 => 0..400_u32];
-    let update = (0..keys, 0..elements, jump, 0..30_u32);
-    (0..3_000_u32, prop::collection::vec(update, 0..length)).prop_map(move |(start, updates)| {
-        let mut now = start;
-        let update = |(key, element, jump, late): (u64, u64, u32, u32)| {
-            now += jump;
-            (key, element % (1 + key * elements / keys), now.saturating_sub(late))
-        };
-        updates.into_iter().map(update).collect()
-    })
 }
 
 proptest! {

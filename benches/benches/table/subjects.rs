@@ -2,11 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark without its subject has no use")]
 
+use sketches::hash::AsIs;
 use std::hash::DefaultHasher;
 
 use cardinality_estimator::CardinalityEstimator;
 use dashmap::DashMap;
-use flowscout_benches::as_is::AsIs;
 use flowscout_benches::scans::{Found, THRESHOLD, WINDOW_PANES};
 use indexmap::{IndexMap, IndexSet};
 use sketches::distinct::{Distinct, Estimate, Precision};

@@ -118,44 +118,30 @@ impl Summary for Small {
 const WIDTH_LOG2: u8 = 16;
 
 /// The hash of the key is part of the update.
-impl Summary for CountMin {
-    const NAME: &'static str = "CountMin";
-    const PROMISE: Promise = Promise { error_max: 0.02, ..UPPER };
+macro_rules! count_min {
+    ($sketch:ident, $name:literal, $error_max:literal) => {
+        impl Summary for $sketch {
+            const NAME: &'static str = $name;
+            const PROMISE: Promise = Promise { error_max: $error_max, ..UPPER };
 
-    fn new() -> Self {
-        Self::new(WIDTH_LOG2).unwrap()
-    }
+            fn new() -> Self {
+                Self::new(WIDTH_LOG2).unwrap()
+            }
 
-    fn add_all(&mut self, stream: &[(u64, u64)]) {
-        stream.iter().for_each(|&(key, weight)| self.add(KEY.hash_u64(key), weight));
-    }
+            fn add_all(&mut self, stream: &[(u64, u64)]) {
+                stream.iter().for_each(|&(key, weight)| self.add(KEY.hash_u64(key), weight));
+            }
 
-    fn bytes(&self) -> usize {
-        self.memory_bytes()
-    }
+            fn bytes(&self) -> usize {
+                self.memory_bytes()
+            }
 
-    fn answers(&self) -> Answers<'_> {
-        Answers::Any(Box::new(|key| self.estimate(KEY.hash_u64(key))))
-    }
+            fn answers(&self) -> Answers<'_> {
+                Answers::Any(Box::new(|key| self.estimate(KEY.hash_u64(key))))
+            }
+        }
+    };
 }
 
-impl Summary for ConservativeCountMin {
-    const NAME: &'static str = "ConservativeCountMin";
-    const PROMISE: Promise = Promise { error_max: 0.001, ..UPPER };
-
-    fn new() -> Self {
-        Self::new(WIDTH_LOG2).unwrap()
-    }
-
-    fn add_all(&mut self, stream: &[(u64, u64)]) {
-        stream.iter().for_each(|&(key, weight)| self.add(KEY.hash_u64(key), weight));
-    }
-
-    fn bytes(&self) -> usize {
-        self.memory_bytes()
-    }
-
-    fn answers(&self) -> Answers<'_> {
-        Answers::Any(Box::new(|key| self.estimate(KEY.hash_u64(key))))
-    }
-}
+count_min!(CountMin, "CountMin", 0.02);
+count_min!(ConservativeCountMin, "ConservativeCountMin", 0.001);

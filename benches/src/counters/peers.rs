@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark without its peers has no use")]
 
+use sketches::hash::AsIs;
 use std::hash::DefaultHasher;
 
 use cardinality_estimator::CardinalityEstimator;
@@ -10,7 +11,6 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 use hyperloglogplus::{HyperLogLog as _, HyperLogLogPlus};
 
 use super::Counter;
-use crate::as_is::AsIs;
 
 /// `hyperloglog`. It takes ln where log2 is meant: 0.02 asked gives p = 8, 0.003 gives p = 12.
 pub(super) struct HyperLogLogCrate<const P: u8>(hyperloglog::HyperLogLog);
@@ -52,7 +52,7 @@ impl Counter for PlusPlus {
     const THEORY: f64 = 1.04 / 64.0;
 
     fn empty() -> Self {
-        Self(HyperLogLogPlus::new(12, AsIs).expect("the precision is valid"))
+        Self(HyperLogLogPlus::new(12, AsIs::default()).expect("the precision is valid"))
     }
 
     fn insert(&mut self, hash: u64) {

@@ -7,10 +7,8 @@
 //! lowest worth is evicted (sampled eviction, as Redis approximates its policies). Old entries are removed by a hand that goes
 //! round a piece of the table per pane, so no single step scans all keys.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use indexmap::IndexMap;
-use sketches::hash::HashKey;
+use sketches::hash::{AsIs, HashKey};
 use sketches::pane::Pane;
 
 /// What a table needs to know of its values.
@@ -29,7 +27,7 @@ pub(super) type KeyHash = u64;
 /// Values by the keyed hash of their keys, within a budget of bytes.
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    entries: IndexMap<KeyHash, V, BuildHasherDefault<AsItIs>>,
+    entries: IndexMap<KeyHash, V, AsIs>,
     key: HashKey,
     heap_bytes: usize,
     bytes_max: usize,
@@ -200,27 +198,6 @@ fn changed<V: Value, R>(
     let result = change(value);
     *heap_bytes = *heap_bytes + value.heap_bytes() - before;
     result
-}
-
-/// Keys are hashes already.
-#[derive(Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    /// Keys are `u64` alone.
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the high half of a product of two u64")]

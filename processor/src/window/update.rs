@@ -17,6 +17,7 @@ pub struct Sought {
 
 /// Elements from which on an entity keeps samples of its targets as evidence.
 const SAMPLED_ELEMENTS: usize = 4;
+
 impl Window {
     /// Where the entities of a row are: their search, some rows before the row is applied, so that the cache misses of several
     /// rows overlap.
@@ -54,14 +55,13 @@ impl Window {
         }
         let source = key.initiator;
         let tag = u64::from(key.protocol) << 16 | u64::from(key.port);
-        let both = self.key.hash_pair(key.target.bits(), tag);
         let [service, pair, whole] = sought.scopes;
         let Sought { hashes: [service_hash, pair_hash, whole_hash], places, .. } = *sought;
         // Pings are counted by service alone.
         let known_hash = if has_ports { whole_hash } else { service_hash };
         if self.entities.is_full()
             && self.entities.get(known_hash).is_none()
-            && !self.admission.admits(source, both, key.pane)
+            && !self.admission.admits(source, self.key.hash_pair(key.target.bits(), tag), key.pane)
         {
             return [None; 3];
         }
@@ -80,7 +80,7 @@ impl Window {
             self.acquit_ping(source, key.target, key.pane);
         }
         self.acquit_ping(key.target, source, key.pane);
-        let port = self.key.hash_u64(tag);
+        let (both, port) = (self.key.hash_pair(key.target.bits(), tag), self.key.hash_u64(tag));
         self.entities.update_at(places[1], pair_hash, |entity| change.apply(entity, port));
         let bucket_panes = self.rejection_bucket_panes();
         self.entities.update_at(places[2], whole_hash, |entity| {

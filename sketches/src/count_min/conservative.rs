@@ -34,7 +34,6 @@ use crate::error::WidthError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConservativeCountMin {
     pub(super) rows: Rows,
-    pub(super) total: u64,
 }
 
 impl ConservativeCountMin {
@@ -43,15 +42,14 @@ impl ConservativeCountMin {
     /// # Errors
     /// The width is outside `2^4..=2^16`.
     pub fn new(width_log2: u8) -> Result<Self, WidthError> {
-        Ok(Self { rows: Rows::new(width_log2)?, total: 0 })
+        Ok(Self { rows: Rows::new(width_log2)? })
     }
 
     /// Adds `weight` to the key whose keyed hash is `hash`; counters saturate.
     #[inline]
     pub fn add(&mut self, hash: u64, weight: u64) {
         let raised = self.rows.least(hash).saturating_add(weight);
-        self.rows.update(hash, |counter| counter.max(raised));
-        self.total = self.total.saturating_add(weight);
+        self.rows.update(hash, weight, |counter| counter.max(raised));
     }
 
     /// The weight of a key, never less than the true one.
@@ -64,13 +62,12 @@ impl ConservativeCountMin {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
-        self.total = 0;
     }
 
     /// The sum of all weights.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.total
+        self.rows.total()
     }
 
     /// Bytes held, inline and on the heap.
@@ -83,6 +80,6 @@ impl ConservativeCountMin {
     /// least 1 - e^-4 for each query; mostly far less.
     #[must_use]
     pub fn error_bound(&self) -> f64 {
-        self.rows.error_bound(self.total)
+        self.rows.error_bound()
     }
 }

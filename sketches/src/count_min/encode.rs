@@ -9,16 +9,16 @@ impl Encode for CountMin {
     const VERSION: u8 = 1;
 
     fn encode_body(&self, out: &mut Vec<u8>) {
-        put_rows(&self.rows, self.total, out);
+        put_rows(&self.rows, out);
     }
 
     fn decode_body(body: &mut Reader<'_>, context: &Context) -> Result<Self, DecodeError> {
-        let (rows, total) = read_rows(body, context, size_of::<Self>())?;
+        let rows = read_rows(body, context, size_of::<Self>())?;
         // Every weight is added to each row, so a row that sums to anything else would under-estimate some key.
-        if rows.each().any(|row| saturating_sum(row) != total) {
+        if rows.each().any(|row| saturating_sum(row) != rows.total()) {
             return Err(DecodeError::structure("a row does not sum to the total"));
         }
-        Ok(Self { rows, total })
+        Ok(Self { rows })
     }
 }
 
@@ -27,16 +27,16 @@ impl Encode for ConservativeCountMin {
     const VERSION: u8 = 1;
 
     fn encode_body(&self, out: &mut Vec<u8>) {
-        put_rows(&self.rows, self.total, out);
+        put_rows(&self.rows, out);
     }
 
     fn decode_body(body: &mut Reader<'_>, context: &Context) -> Result<Self, DecodeError> {
-        let (rows, total) = read_rows(body, context, size_of::<Self>())?;
+        let rows = read_rows(body, context, size_of::<Self>())?;
         // A weight raises no counter by more, and the least of the key's counters by no less.
-        if rows.each().any(|row| saturating_sum(row) > total) {
+        if rows.each().any(|row| saturating_sum(row) > rows.total()) {
             return Err(DecodeError::structure("a row sums to more than the total"));
         }
-        if saturating_sum(rows.counters()) < total {
+        if saturating_sum(rows.counters()) < rows.total() {
             return Err(DecodeError::structure("all rows sum to less than the total"));
         }
         // The key that raised a row's highest counter raised one in each row to as much.
@@ -44,14 +44,14 @@ impl Encode for ConservativeCountMin {
         if highest().min() != highest().max() {
             return Err(DecodeError::structure("rows whose highest counters differ"));
         }
-        Ok(Self { rows, total })
+        Ok(Self { rows })
     }
 }
 
-fn put_rows(rows: &Rows, total: u64, out: &mut Vec<u8>) {
+fn put_rows(rows: &Rows, out: &mut Vec<u8>) {
     // A width is at most 2^16.
     out.push(u8::try_from(rows.width().ilog2()).unwrap_or(u8::MAX));
-    put_varint(total, out);
+    put_varint(rows.total(), out);
     let mut zeros = 0;
     for &counter in rows.counters() {
         if counter == 0 {
@@ -72,7 +72,7 @@ fn read_rows(
     body: &mut Reader<'_>,
     context: &Context,
     own_bytes: usize,
-) -> Result<(Rows, u64), DecodeError> {
+) -> Result<Rows, DecodeError> {
     const WIDTH: DecodeError = DecodeError::structure("width outside 2^4 to 2^16");
     let width_log2 = body.u8()?;
     let heap_bytes = Rows::heap_bytes_of(width_log2).ok_or(WIDTH)?;
@@ -80,7 +80,8 @@ fn read_rows(
     let total = body.varint()?;
     let mut rows = Rows::new(width_log2).map_err(|_| WIDTH)?;
     read_counters(body, rows.counters_mut())?;
-    Ok((rows, total))
+    rows.set_total(total);
+    Ok(rows)
 }
 
 fn read_counters(body: &mut Reader<'_>, counters: &mut [u64]) -> Result<(), DecodeError> {

@@ -21,13 +21,14 @@ pub(super) struct Rows {
     mask: usize,
     /// The rows one after another.
     counters: Vec<u64>,
+    total: u64,
 }
 
 impl Rows {
     pub(super) fn new(width_log2: u8) -> Result<Self, WidthError> {
         if (4..=16).contains(&width_log2) {
             let width = 1 << width_log2;
-            Ok(Self { mask: width - 1, counters: vec![0; DEPTH * width] })
+            Ok(Self { mask: width - 1, counters: vec![0; DEPTH * width], total: 0 })
         } else {
             Err(WidthError { width_log2 })
         }
@@ -53,9 +54,10 @@ impl Rows {
         &mut self.counters
     }
 
-    /// Replaces each of a key's counters by what `update` makes of it.
+    /// Replaces each of a key's counters by what `update` makes of it for a weight, which the total takes up.
     #[inline]
-    pub(super) fn update(&mut self, hash: u64, update: impl Fn(u64) -> u64) {
+    pub(super) fn update(&mut self, hash: u64, weight: u64, update: impl Fn(u64) -> u64) {
+        self.total = self.total.saturating_add(weight);
         for position in self.positions(hash) {
             let counter = &mut self.counters[position];
             *counter = update(*counter);
@@ -69,8 +71,9 @@ impl Rows {
         counters.into_iter().fold(u64::MAX, u64::min)
     }
 
-    /// Adds the counters of another sketch of the same width, each to its like.
+    /// Adds the counters of another sketch of the same width, each to its like, and its total.
     pub(super) fn add(&mut self, other: &Self) {
+        self.total = self.total.saturating_add(other.total);
         for (ours, theirs) in self.counters.iter_mut().zip(&other.counters) {
             *ours = ours.saturating_add(*theirs);
         }
@@ -78,6 +81,16 @@ impl Rows {
 
     pub(super) fn clear(&mut self) {
         self.counters.fill(0);
+        self.total = 0;
+    }
+
+    /// The sum of all weights.
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(super) const fn set_total(&mut self, total: u64) {
+        self.total = total;
     }
 
     pub(super) const fn width(&self) -> usize {
@@ -89,8 +102,8 @@ impl Rows {
     }
 
     /// What Theorem 1 gives for a stream of this total.
-    pub(super) fn error_bound(&self, total: u64) -> f64 {
-        E / self.width() as f64 * total as f64
+    pub(super) fn error_bound(&self) -> f64 {
+        E / self.width() as f64 * self.total as f64
     }
 
     #[inline]

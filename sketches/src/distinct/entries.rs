@@ -16,7 +16,7 @@ pub(crate) type Line = [u32; 16];
 pub const EXACT_ELEMENTS_MAX: usize = 128;
 
 /// 24 bits of an element's hash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fingerprint(u32);
 
 impl Fingerprint {
@@ -134,6 +134,18 @@ fn below(line: &Line, oldest: Stamp) -> u32 {
 /// Entries with a stamp of `oldest` or later.
 pub(crate) fn count(entries: &[u32], oldest: Stamp) -> u32 {
     entries.iter().map(|&entry| u32::from(stamp_of(entry) >= oldest.max(1))).sum()
+}
+
+/// The elements whose stamp, less `distance`, is `oldest` or later.
+pub(crate) fn live(
+    entries: &[u32],
+    distance: Stamp,
+    oldest: Stamp,
+) -> impl Iterator<Item = (Fingerprint, Stamp)> {
+    let element = move |&entry: &u32| {
+        (Fingerprint::of_entry(entry), stamp_of(entry).saturating_sub(distance))
+    };
+    entries.iter().map(element).filter(move |&(_, stamp)| stamp >= oldest)
 }
 
 /// The latest stamp.

@@ -11,6 +11,7 @@ use crate::distinct::stamps::Stamp;
 
 /// The bound that is told of a set that is no longer counted exactly.
 const MANY: u32 = u32::MAX;
+
 impl DistinctTable {
     /// Raises an element of a key, whose cell is made if need be. An upper bound of the key's elements if that has changed
     /// something, or 0.
@@ -24,13 +25,8 @@ impl DistinctTable {
         if let Some(at) = self.locate(place) {
             return self.raise_at(at, fingerprint, stamp);
         }
-        let Some((line, half)) = self.make_room(place, newcomer) else {
-            self.counters.refused = self.counters.refused.saturating_add(1);
-            return 0;
-        };
-        let cell = cells::in_line(&mut self.cells.lines_mut()[line], half);
-        *cell = cells::FREE;
-        (cell[0], cell[1]) = (place.inline_header(), fingerprint.entry(stamp));
+        let Some(at) = self.seat(place, newcomer) else { return self.refuse() };
+        self.cell(at)[1] = fingerprint.entry(stamp);
         1
     }
 
@@ -40,16 +36,10 @@ impl DistinctTable {
         if newest < self.clock.oldest(u32::MAX) {
             return;
         }
-        let at = self.locate(place).or_else(|| {
-            let elements = SKETCH_USED;
-            let (line, half) = self.make_room(place, Newcomer { elements, luck: 0 })?;
-            let cell = cells::in_line(&mut self.cells.lines_mut()[line], half);
-            *cell = cells::FREE;
-            cell[0] = place.inline_header();
-            Some((line, half))
-        });
+        let newcomer = Newcomer { elements: SKETCH_USED, luck: 0 };
+        let at = self.locate(place).or_else(|| self.seat(place, newcomer));
         let Some(at) = at.filter(|&at| self.is_sketch(at) || self.grow(at, SKETCH)) else {
-            self.counters.refused = self.counters.refused.saturating_add(1);
+            self.refuse();
             return;
         };
         self.enter_cells(at.0);
@@ -63,6 +53,20 @@ impl DistinctTable {
             let newest = block.newest.max(newest);
             cells::set_block(self.cell(at), Block { newest, ..block });
         }
+    }
+
+    /// A cell of a new key, without elements yet.
+    fn seat(&mut self, place: Place, newcomer: Newcomer) -> Option<At> {
+        let at = self.make_room(place, newcomer)?;
+        *self.cell(at) = cells::FREE;
+        self.cell(at)[0] = place.inline_header();
+        Some(at)
+    }
+
+    /// Counts an element for which no room was made; nothing has changed.
+    fn refuse(&mut self) -> u32 {
+        self.counters.refused = self.counters.refused.saturating_add(1);
+        0
     }
 
     /// The cell of a key.
@@ -117,8 +121,7 @@ impl DistinctTable {
                 if self.grow(at, class) {
                     return self.raise_at(at, fingerprint, stamp);
                 }
-                self.counters.refused = self.counters.refused.saturating_add(1);
-                0
+                self.refuse()
             }
         }
     }

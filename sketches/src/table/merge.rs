@@ -5,7 +5,7 @@ use super::blocks::SKETCH;
 use super::cells::{self, Cell, Place, View};
 use super::pages::LINES;
 use super::room::Newcomer;
-use crate::distinct::entries::{self, Fingerprint};
+use crate::distinct::entries;
 use crate::distinct::{Contents, Distinct, Precision};
 use crate::error::MergeError;
 
@@ -37,10 +37,7 @@ impl DistinctTable {
     /// The counter's precision is not [`Precision::Percent4`], which is that of tables, or its longest window is not that of the
     /// table; nothing was changed.
     pub fn merge(&mut self, key: u64, counter: &Distinct) -> Result<(), MergeError> {
-        let [ours, theirs] = [Precision::Percent4, counter.precision()].map(Precision::bytes);
-        if ours != theirs {
-            return Err(MergeError { ours, theirs });
-        }
+        Precision::Percent4.require(counter.precision())?;
         self.clock.require_window_of(counter.clock())?;
         self.advance(counter.clock().newest());
         if counter.newest().is_none() {
@@ -95,13 +92,9 @@ impl DistinctTable {
     fn raise_entries(&mut self, place: Place, entries: &[u32], distance: u8) {
         let oldest = self.clock.oldest(u32::MAX);
         let elements = entries::count(entries, oldest.saturating_add(distance));
-        for &entry in entries {
-            let stamp = entries::stamp_of(entry).saturating_sub(distance);
-            if stamp >= oldest {
-                let fingerprint = Fingerprint::of_entry(entry);
-                let luck = u64::from(place.tag() ^ fingerprint.bits());
-                self.raise(place, fingerprint, stamp, Newcomer { elements, luck });
-            }
+        for (fingerprint, stamp) in entries::live(entries, distance, oldest) {
+            let luck = u64::from(place.tag() ^ fingerprint.bits());
+            self.raise(place, fingerprint, stamp, Newcomer { elements, luck });
         }
     }
 }

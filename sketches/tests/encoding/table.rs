@@ -1,30 +1,27 @@
 //! `DistinctTable` as bytes: it comes back, goes on alike, and forged bodies are refused.
 
+#[path = "../streams/keyed.rs"]
+mod keyed;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sketches::encoding::{DecodeError, Limits, decode, encode};
-use sketches::pane::Pane;
 use sketches::table::{BYTES_MIN, DistinctTable, Update};
 
 use crate::check::{KEY, seal};
 use crate::refusals::refuse;
 use crate::samples;
 
-/// As many elements for a key as its number says at most, so that all tiers occur; with jumps into other eras.
+/// As updates under the key of all frames.
 fn stream(keys: u64, elements: u64, length: usize) -> impl Strategy<Value = Vec<Update>> {
-    let jump = prop_oneof![60 => Just(0_u32), 6 => 0..4_u32, 1 => 0..90_u32, 1 => 0..400_u32];
-    let update = (0..keys, 0..elements, jump, 0..30_u32);
-    (0..3_000_u32, prop::collection::vec(update, 0..length)).prop_map(move |(start, updates)| {
-        let mut now = start;
-        let update = |(key, element, jump, late): (u64, u64, u32, u32)| {
-            now += jump;
-            let pane: Pane = now.saturating_sub(late);
-            let element = KEY.hash_u64(element % (1 + key * elements / keys));
-            Update { key: KEY.hash_u64(key), element, pane }
-        };
-        updates.into_iter().map(update).collect()
-    })
+    let update = |(key, element, pane)| Update {
+        key: KEY.hash_u64(key),
+        element: KEY.hash_u64(element),
+        pane,
+    };
+    let streams = keyed::stream(keys, elements, length);
+    streams.prop_map(move |stream| stream.into_iter().map(update).collect())
 }
 
 /// Back from its bytes, which are its own again.
