@@ -7,14 +7,18 @@
 //! own example, times in milliseconds).
 
 mod fields;
+mod limits;
 mod line;
+mod place;
 mod refusal;
 mod scalar;
 mod split;
 mod text;
 
 pub use fields::{Value, fields};
+pub use limits::Limits;
 pub use line::{LINE_BYTES_MAX, parse_line};
+pub use place::{Extracted, Place, Position};
 pub use refusal::{Example, Oddities, Reason, Refusal, Refusals};
 pub use scalar::{parse_address, parse_integer};
 pub use split::Splitter;

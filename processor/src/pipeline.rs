@@ -10,7 +10,7 @@ use sketches::hash::HashKey;
 
 use crate::batch::Batch;
 use crate::combine::{Combiner, Partial};
-use crate::decode::{Refusals, Splitter, lines, parse_line};
+use crate::decode::{Position, Refusals, Splitter, lines, parse_line};
 use crate::detect::Detector;
 use crate::flow::Line;
 use crate::journal;
@@ -89,7 +89,7 @@ pub fn combine_batch(
             Ok(Line::Blind { interface_id, start_s, end_s }) => {
                 combiner.add_blind(interface_id, start_s, end_s);
             }
-            Err(refusal) => refusals.count(refusal, &batch.id.source, number, line),
+            Err(refusal) => refusals.count(refusal, &batch.id.source, Position::line(number), line),
         }
     }
     (combiner.finish(batch.id.clone()), refusals)

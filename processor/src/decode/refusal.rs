@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::place::Position;
+
 /// Stable, low-cardinality labels for refused lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Reason {
@@ -22,11 +24,27 @@ pub enum Reason {
     BadTime,
     /// An `OK` record without a source or destination address.
     NoAddress,
+    /// A gzip member is torn, corrupt, or followed by something else.
+    BadGzip,
+    /// It decompresses to more than [`super::Limits::decompressed_bytes_max`].
+    TooLarge,
+    /// It begins as JSON and is none.
+    BadJson,
+    /// A JSON document of a shape that no delivery of AWS has.
+    UnknownJson,
+    /// `data` is not base64.
+    BadBase64,
+    /// A KPL aggregate whose checksum holds names a partition key that it lacks.
+    BadAggregate,
+    /// More envelopes within each other than [`super::Limits::nesting_max`].
+    NestedTooDeep,
+    /// A Parquet row group that cannot be read.
+    BadParquet,
 }
 
 impl Reason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::LineTooLong,
         Self::FieldCount,
         Self::BadNumber,
@@ -35,6 +53,14 @@ impl Reason {
         Self::BadStatus,
         Self::BadTime,
         Self::NoAddress,
+        Self::BadGzip,
+        Self::TooLarge,
+        Self::BadJson,
+        Self::UnknownJson,
+        Self::BadBase64,
+        Self::BadAggregate,
+        Self::NestedTooDeep,
+        Self::BadParquet,
     ];
 
     /// The label in reports and metrics.
@@ -49,6 +75,14 @@ impl Reason {
             Self::BadStatus => "bad_status",
             Self::BadTime => "bad_time",
             Self::NoAddress => "no_address",
+            Self::BadGzip => "bad_gzip",
+            Self::TooLarge => "too_large",
+            Self::BadJson => "bad_json",
+            Self::UnknownJson => "unknown_json",
+            Self::BadBase64 => "bad_base64",
+            Self::BadAggregate => "bad_aggregate",
+            Self::NestedTooDeep => "nested_too_deep",
+            Self::BadParquet => "bad_parquet",
         }
     }
 }
@@ -70,8 +104,8 @@ pub struct Example {
     pub refusal: Refusal,
     /// File or stream.
     pub source: Arc<str>,
-    /// Line in the source, from 1.
-    pub line: u64,
+    /// Where in the source.
+    pub position: Position,
     /// The beginning of the line, control bytes escaped.
     pub excerpt: String,
 }
@@ -83,6 +117,8 @@ pub struct Oddities {
     pub doubled_spaces: u64,
     /// Records whose times were milliseconds.
     pub millisecond_times: u64,
+    /// Health probes of CloudWatch Logs, which carry no record.
+    pub control_messages: u64,
 }
 
 /// Counters by reason, with the first example of each: bounded whatever the input.
@@ -98,14 +134,14 @@ const EXCERPT_BYTES_MAX: usize = 100;
 
 impl Refusals {
     /// Counts a refused line and keeps it as an example if it is the first of its reason.
-    pub fn count(&mut self, refusal: Refusal, source: &Arc<str>, line: u64, text: &[u8]) {
+    pub fn count(&mut self, refusal: Refusal, source: &Arc<str>, position: Position, text: &[u8]) {
         let row = refusal.reason as usize;
         self.counts[row] += 1;
         if self.examples[row].is_none() {
             let excerpt = &text[..text.len().min(EXCERPT_BYTES_MAX)];
             let source = Arc::clone(source);
             let excerpt = excerpt.escape_ascii().to_string();
-            self.examples[row] = Some(Example { refusal, source, line, excerpt });
+            self.examples[row] = Some(Example { refusal, source, position, excerpt });
         }
     }
 
@@ -119,6 +155,7 @@ impl Refusals {
         }
         self.oddities.doubled_spaces += later.oddities.doubled_spaces;
         self.oddities.millisecond_times += later.oddities.millisecond_times;
+        self.oddities.control_messages += later.oddities.control_messages;
     }
 
     /// Lines refused for any reason.
@@ -141,7 +178,7 @@ impl Refusals {
 
 impl fmt::Display for Example {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}: {}: {}", self.source, self.line, self.refusal, self.excerpt)
+        write!(formatter, "{}:{}: {}: {}", self.source, self.position, self.refusal, self.excerpt)
     }
 }
 
@@ -154,9 +191,9 @@ mod tests {
         let source: Arc<str> = "file.log".into();
         let refusal = Refusal { reason: Reason::BadNumber, field: Some("srcport") };
         let mut first = Refusals::default();
-        first.count(refusal, &source, 7, b"2 x\x00");
+        first.count(refusal, &source, Position::line(7), b"2 x\x00");
         let mut second = Refusals::default();
-        second.count(refusal, &source, 9, b"later");
+        second.count(refusal, &source, Position::line(9), b"later");
         first.merge(&second);
         assert_eq!(first.total(), 2);
         let examples: Vec<String> = first.iter().map(|(_, _, e)| e.unwrap().to_string()).collect();
