@@ -22,7 +22,7 @@ pub use place::{Extracted, Place, Position};
 pub use refusal::{Example, Oddities, Reason, Refusal, Refusals};
 pub use scalar::{parse_address, parse_integer};
 pub use split::Splitter;
-pub use text::lines;
+pub use text::{Instructions, TextParser, lines};
 
 #[cfg(doc)]
 use crate::flow::Line;

@@ -24,12 +24,77 @@ pub fn parse_address(text: &[u8]) -> Option<Address> {
     parse_v4(text).or_else(|| parse_v6(text))
 }
 
+/// The number that the last `length <= 8` bytes of a word write, its first byte lowest; `None` if any of them is not a
+/// digit.
+#[inline(always)]
+pub(super) const fn parse_digits(word: u64, length: u32) -> Option<u64> {
+    // A shift by 64 leaves nothing, but has to be written so.
+    let kept = if length == 0 { 0 } else { u64::MAX << (64 - 8 * length) };
+    let digits = (word ^ ZEROS) & kept;
+    if !are_digits(digits) {
+        return None;
+    }
+    // Neighbours are brought together: digits to pairs, pairs to fours, fours to the whole.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0xff_0000_00ff).wrapping_mul(100 | 1_000_000 << 32);
+    let high = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(1 | 10_000 << 32);
+    Some(low.wrapping_add(high) >> 32)
+}
+
+/// The IPv4 address that the last `length` of 16 bytes write, its first byte highest; `None` if they write none.
+#[inline(always)]
+pub(super) fn parse_dotted(text: u128, length: u32) -> Option<u32> {
+    if !(7..=15).contains(&length) {
+        return None;
+    }
+    // Whatever stands before the address is taken for a dot, which ends the first octet.
+    let inside = u128::MAX << (128 - 8 * length);
+    let mut rest = text & inside | (DOTS & !inside);
+    let (mut bits, mut used) = (0, 3);
+    for octet in 0..4 {
+        let digits = zero_bytes(rest ^ DOTS).leading_zeros() / 8;
+        let value = parse_octet((rest >> 104) as u32, digits)?;
+        bits |= value << (8 * octet);
+        used += digits;
+        rest = rest << (8 * digits) << 8;
+    }
+    (used == length).then_some(bits)
+}
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+const DOTS: u128 = 0x2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e;
+
+/// Exact: a byte from which something carries into the next one is found by its own highest bit.
+const fn are_digits(values: u64) -> bool {
+    const UP_TO_NINE: u64 = 0x7676_7676_7676_7676;
+    (values | values.wrapping_add(UP_TO_NINE)) & 0x8080_8080_8080_8080 == 0
+}
+
+/// The highest bit of each byte that is zero; exact for every byte, since no carry crosses a byte.
+const fn zero_bytes(word: u128) -> u128 {
+    const LOW_BITS: u128 = 0x7f7f_7f7f_7f7f_7f7f_7f7f_7f7f_7f7f_7f7f;
+    !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
+}
+
+/// The last `digits` of three bytes, without leading zeros and at most 255.
+#[inline(always)]
+const fn parse_octet(text: u32, digits: u32) -> Option<u32> {
+    if digits == 0 || digits > 3 {
+        return None;
+    }
+    let kept = 0xff_ffff << (24 - 8 * digits) & 0xff_ffff;
+    let values = (text ^ 0x30_3030) & kept;
+    let value = (values & 0xff) * 100 + (values >> 8 & 0xff) * 10 + (values >> 16);
+    let smallest = [0, 0, 10, 100][digits as usize];
+    if are_digits(values as u64) && value >= smallest && value <= 255 { Some(value) } else { None }
+}
+
 fn digit(byte: u8) -> Option<u64> {
     let value = byte.wrapping_sub(b'0');
     (value < 10).then_some(u64::from(value))
 }
 
-fn parse_v4(text: &[u8]) -> Option<Address> {
+pub(super) fn parse_v4(text: &[u8]) -> Option<Address> {
     if text.len() > 15 {
         return None;
     }
