@@ -27,7 +27,7 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    fn integers(self, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
+    fn integers(self, texts: [&[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
         let ([a, b, c, d], [e, f, g, h]) = (texts, lengths);
         let first = self.last_digits([a, b], [e, f]);
         let second = self.last_digits([c, d], [g, h]);
@@ -39,12 +39,12 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    fn short_integers(self, texts: [u64; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
+    fn short_integers(self, texts: [&[u8; 8]; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
         let avx2 = self.0.avx2;
         // A shift by 64 leaves nothing.
         let bits = avx2._mm256_cvtepu32_epi64(self.0.sse2._mm_slli_epi32::<3>(cast(lengths)));
         let shifts = avx2._mm256_sub_epi64(self.0.avx._mm256_set1_epi64x(64), bits);
-        let digits = self.digits(cast(texts));
+        let digits = self.digits(cast([*texts[0], *texts[1], *texts[2], *texts[3]]));
         let digits = avx2._mm256_sllv_epi64(avx2._mm256_srlv_epi64(digits, shifts), shifts);
         if !self.all_digits(digits) {
             return None;
@@ -54,7 +54,7 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    fn dotted(self, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
+    fn dotted(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
         let (text, shapes) = self.shapes(texts, lengths)?;
         let (digits, octets) = self.octets(text, shapes);
         let (avx, avx2) = (self.0.avx, self.0.avx2);
@@ -86,10 +86,10 @@ impl Avx2 {
     #[inline(always)]
     pub(super) fn shapes(
         self,
-        texts: [[u8; 16]; 2],
+        texts: [&[u8; 16]; 2],
         lengths: [u32; 2],
     ) -> Option<(__m256i, [&'static Shape; 2])> {
-        let text = cast(texts);
+        let text = side_by_side(texts);
         let dot = self.0.avx._mm256_set1_epi8(b'.'.cast_signed());
         let dots = self.0.avx2._mm256_cmpeq_epi8(text, dot);
         let dots = self.0.avx2._mm256_movemask_epi8(dots).cast_unsigned();
@@ -119,9 +119,9 @@ impl Avx2 {
 
     /// The last bytes of each text as [`Self::digits`], zeros before them.
     #[inline(always)]
-    fn last_digits(self, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> __m256i {
+    fn last_digits(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> __m256i {
         let kept = [KEEP_16[lengths[0] as usize & 31], KEEP_16[lengths[1] as usize & 31]];
-        self.0.avx2._mm256_and_si256(self.digits(cast(texts)), cast(kept))
+        self.0.avx2._mm256_and_si256(self.digits(side_by_side(texts)), cast(kept))
     }
 
     /// The number that each sixteen digits make.
@@ -157,6 +157,11 @@ impl Avx2 {
         let packed = avx2._mm256_packus_epi32(fours, fours);
         avx2._mm256_madd_epi16(packed, cast([[10_000u16, 1]; 8]))
     }
+}
+
+#[inline(always)]
+fn side_by_side([low, high]: [&[u8; 16]; 2]) -> __m256i {
+    cast([*low, *high])
 }
 
 /// Row `n` keeps the last `n` of 16 bytes; 32 rows, so that five bits of a length always name one.

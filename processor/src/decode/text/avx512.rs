@@ -42,12 +42,12 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    fn integers(self, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
+    fn integers(self, texts: [&[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
         let (avx512f, avx512bw) = (self.0.avx512f, self.0.avx512bw);
-        let text = avx512f._mm512_castsi128_si512(cast(texts[0]));
-        let text = avx512f._mm512_inserti32x4::<1>(text, cast(texts[1]));
-        let text = avx512f._mm512_inserti32x4::<2>(text, cast(texts[2]));
-        let text = avx512f._mm512_inserti32x4::<3>(text, cast(texts[3]));
+        let text = avx512f._mm512_castsi128_si512(cast(*texts[0]));
+        let text = avx512f._mm512_inserti32x4::<1>(text, cast(*texts[1]));
+        let text = avx512f._mm512_inserti32x4::<2>(text, cast(*texts[2]));
+        let text = avx512f._mm512_inserti32x4::<3>(text, cast(*texts[3]));
         // Every byte of a lane gets the lane's length; the last byte is kept if that is at least 1.
         let spread = cast([0u32, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
         let lengths = avx512f._mm512_castsi128_si512(cast(lengths));
@@ -71,12 +71,12 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    fn short_integers(self, texts: [u64; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
+    fn short_integers(self, texts: [&[u8; 8]; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
         Avx2(*self.0).short_integers(texts, lengths)
     }
 
     #[inline(always)]
-    fn dotted(self, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
+    fn dotted(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
         let avx2 = Avx2(*self.0);
         let (text, shapes) = avx2.shapes(texts, lengths)?;
         let (digits, octets) = avx2.octets(text, shapes);

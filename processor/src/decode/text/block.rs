@@ -5,7 +5,7 @@ use pulp::NullaryFnOnce;
 
 use super::instructions::Kernel;
 use super::plan::Plan;
-use super::record::Columns;
+use super::record::{Columns, Head};
 use super::scan::{Places, STRETCH_BYTES_MAX, Scanned};
 use crate::decode::line::{LINE_BYTES_MAX, parse_line};
 use crate::decode::refusal::{Oddities, Refusal};
@@ -116,6 +116,7 @@ where
         if scanned.lines == 0 {
             return (base + self.long_line(rest, first), first + 1);
         }
+        let head = Head::new(text);
         let mut slot = 0;
         for number in 0..scanned.lines {
             let last = self.places.line_ends[number] as usize;
@@ -134,7 +135,7 @@ where
                 let columns = self
                     .places
                     .row(slot, last, plan.columns, is_suspect)
-                    .map(|row| Columns { text, row });
+                    .map(|row| Columns { text, head: &head, row });
                 let (number, each) = (first + number as u64, &mut *self.each);
                 self.careful
                     .read(self.kernel, plan, columns, line, |read| each(number, line, read));
@@ -181,11 +182,12 @@ impl<'a, K: Kernel> NullaryFnOnce for Single<'a, '_, K> {
 impl<'a, K: Kernel> Single<'a, '_, K> {
     #[inline(always)]
     fn read(mut self, plan: Plan, scanned: Scanned) -> Result<Line<'a>, Refusal> {
+        let head = Head::new(self.line);
         let last = scanned.separators - 1;
         let columns = self
             .places
             .row(0, last, plan.columns, scanned.has_neighbours)
-            .map(|row| Columns { text: self.line, row });
+            .map(|row| Columns { text: self.line, head: &head, row });
         self.careful.read(self.kernel, plan, columns, self.line, |read| read)
     }
 }

@@ -39,12 +39,12 @@ pub(super) trait Kernel: Copy {
     fn flatten(self, bits: u64, base: u32, slots: &mut [u32; 64]);
 
     /// Four decimal numbers, each the last `lengths[i] <= 16` bytes of its text. None if any of these is not a digit.
-    fn integers(self, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]>;
+    fn integers(self, texts: [&[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]>;
 
     /// The same for numbers of at most eight digits, whose texts are words with their first byte lowest.
-    fn short_integers(self, texts: [u64; 4], lengths: [u32; 4]) -> Option<[u32; 4]>;
+    fn short_integers(self, texts: [&[u8; 8]; 4], lengths: [u32; 4]) -> Option<[u32; 4]>;
 
     /// Two IPv4 addresses, each the last `lengths[i] <= 15` bytes of its text, first byte highest. None if either is not
     /// four octets without leading zeros.
-    fn dotted(self, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]>;
+    fn dotted(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]>;
 }

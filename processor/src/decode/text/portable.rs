@@ -30,9 +30,9 @@ impl Kernel for Portable {
     }
 
     #[inline(always)]
-    fn integers(self, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
+    fn integers(self, texts: [&[u8; 16]; 4], lengths: [u32; 4]) -> Option<[u64; 4]> {
         let mut values = [0; 4];
-        for ((value, text), length) in values.iter_mut().zip(&texts).zip(lengths) {
+        for ((value, text), length) in values.iter_mut().zip(texts).zip(lengths) {
             let [high, low] = halves(text);
             *value = parse_digits(low, length.min(8))?;
             if length > 8 {
@@ -43,18 +43,18 @@ impl Kernel for Portable {
     }
 
     #[inline(always)]
-    fn short_integers(self, texts: [u64; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
+    fn short_integers(self, texts: [&[u8; 8]; 4], lengths: [u32; 4]) -> Option<[u32; 4]> {
         let mut values = [0; 4];
-        for ((value, text), length) in values.iter_mut().zip(&texts).zip(lengths) {
-            let parsed = parse_digits(*text, length)?;
+        for ((value, text), length) in values.iter_mut().zip(texts).zip(lengths) {
+            let parsed = parse_digits(u64::from_le_bytes(*text), length)?;
             *value = u32::try_from(parsed).ok()?;
         }
         Some(values)
     }
 
     #[inline(always)]
-    fn dotted(self, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
-        let [source, destination] = texts.map(u128::from_le_bytes);
+    fn dotted(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
+        let [source, destination] = texts.map(|text| u128::from_le_bytes(*text));
         Some([parse_dotted(source, lengths[0])?, parse_dotted(destination, lengths[1])?])
     }
 }

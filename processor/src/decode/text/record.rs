@@ -12,8 +12,28 @@ use crate::flow::{Action, Address, Record, TcpFlags};
 pub(super) struct Columns<'a, 'r> {
     /// More than the line, so that the bytes before a value can be loaded with it.
     pub(super) text: &'a [u8],
+    pub(super) head: &'r Head,
     /// Offsets in the text.
     pub(super) row: &'r Row,
+}
+
+/// The first bytes of a text with zeros before them: for its first values, which have fewer bytes before them than are
+/// loaded.
+pub(super) struct Head([u8; 2 * HEAD_BYTES]);
+
+/// As many bytes as are loaded at once.
+const HEAD_BYTES: usize = 16;
+
+impl Head {
+    #[inline(always)]
+    pub(super) fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; 2 * HEAD_BYTES];
+        match text.first_chunk::<HEAD_BYTES>() {
+            Some(first) => bytes[HEAD_BYTES..].copy_from_slice(first),
+            None => bytes[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text),
+        }
+        Self(bytes)
+    }
 }
 
 /// Where a value ends in the text, and its length. An absent column is a value of no length.
@@ -23,7 +43,7 @@ struct Span {
     length: u32,
 }
 
-impl<'a> Columns<'a, '_> {
+impl<'a: 'r, 'r> Columns<'a, 'r> {
     /// The record, and whether its times were milliseconds; `None` if there is more to the line, and another way has to
     /// find out what.
     ///
@@ -81,50 +101,23 @@ impl<'a> Columns<'a, '_> {
         Span { end: end as usize, length: end.wrapping_sub(before).wrapping_sub(1) }
     }
 
-    /// The eight bytes that end with the value, the first lowest. Values at the very beginning of the text have fewer
-    /// bytes before them: zeros take their place.
+    /// The bytes that end with the value, where they are: copied, they would be loaded too early and kept in memory.
     #[inline(always)]
-    fn eight(self, span: Span) -> Option<u64> {
-        let until = self.text.get(..span.end)?;
-        match until.last_chunk() {
-            Some(bytes) => Some(u64::from_le_bytes(*bytes)),
-            None => {
-                let bytes = u64::from_le_bytes(*self.text.first_chunk()?);
-                Some(bytes << ((64 - 8 * until.len()) & 63))
-            }
+    fn bytes<const N: usize>(self, span: Span) -> Option<&'r [u8; N]> {
+        match self.text.get(..span.end)?.last_chunk() {
+            Some(bytes) => Some(bytes),
+            None => self.head.0.get(span.end + HEAD_BYTES - N..)?.first_chunk(),
         }
     }
 
-    /// The same for sixteen bytes.
+    /// The same of a column that may be absent, with its length.
     #[inline(always)]
-    fn sixteen(self, span: Span) -> Option<[u8; 16]> {
-        let until = self.text.get(..span.end)?;
-        match until.last_chunk() {
-            Some(bytes) => Some(*bytes),
-            None => {
-                let bytes = u128::from_le_bytes(*self.text.first_chunk()?);
-                Some((bytes << ((128 - 8 * until.len()) & 127)).to_le_bytes())
-            }
-        }
-    }
-
-    /// As [`Self::eight`], of a column that may be absent.
-    #[inline(always)]
-    fn eight_at(self, place: Place) -> Option<(u64, u32)> {
+    fn bytes_at<const N: usize>(self, place: Place) -> Option<(&'r [u8; N], u32)> {
         if place == ABSENT {
-            return Some((0, 0));
+            return Some((&[0; N], 0));
         }
         let span = self.span(place);
-        Some((self.eight(span)?, span.length))
-    }
-
-    #[inline(always)]
-    fn sixteen_at(self, place: Place) -> Option<([u8; 16], u32)> {
-        if place == ABSENT {
-            return Some(([0; 16], 0));
-        }
-        let span = self.span(place);
-        Some((self.sixteen(span)?, span.length))
+        Some((self.bytes(span)?, span.length))
     }
 
     #[inline(always)]
@@ -142,10 +135,11 @@ impl<'a> Columns<'a, '_> {
     /// A value of at most seven bytes as [`word`] makes it; [`LONG`] for others.
     #[inline(always)]
     fn short_text(self, place: Place) -> Option<u64> {
-        let (word, length) = self.eight_at(place)?;
+        let (bytes, length) = self.bytes_at(place)?;
         if length == 0 {
             return Some(NOTHING);
         }
+        let word = u64::from_le_bytes(*bytes);
         let kept = word >> (64_u32.wrapping_sub(length * 8) & 63);
         Some(if length < 8 { kept | u64::from(length) << 56 } else { LONG })
     }
@@ -162,10 +156,10 @@ impl<'a> Columns<'a, '_> {
 
     #[inline(always)]
     fn integers<K: Kernel>(self, kernel: K, places: [Place; 4]) -> Option<[u64; 4]> {
-        let (a, e) = self.sixteen_at(places[0])?;
-        let (b, f) = self.sixteen_at(places[1])?;
-        let (c, g) = self.sixteen_at(places[2])?;
-        let (d, h) = self.sixteen_at(places[3])?;
+        let (a, e) = self.bytes_at(places[0])?;
+        let (b, f) = self.bytes_at(places[1])?;
+        let (c, g) = self.bytes_at(places[2])?;
+        let (d, h) = self.bytes_at(places[3])?;
         if e <= 16
             && f <= 16
             && g <= 16
@@ -180,10 +174,10 @@ impl<'a> Columns<'a, '_> {
     /// The values, and whether there is a fourth.
     #[inline(always)]
     fn short_integers<K: Kernel>(self, kernel: K, places: [Place; 4]) -> Option<([u32; 4], bool)> {
-        let (a, e) = self.eight_at(places[0])?;
-        let (b, f) = self.eight_at(places[1])?;
-        let (c, g) = self.eight_at(places[2])?;
-        let (d, h) = self.eight_at(places[3])?;
+        let (a, e) = self.bytes_at(places[0])?;
+        let (b, f) = self.bytes_at(places[1])?;
+        let (c, g) = self.bytes_at(places[2])?;
+        let (d, h) = self.bytes_at(places[3])?;
         if e <= 8
             && f <= 8
             && g <= 8
@@ -215,7 +209,7 @@ impl<'a> Columns<'a, '_> {
     fn addresses<K: Kernel>(self, kernel: K, plan: Plan) -> Option<[Address; 2]> {
         let source = self.endpoint(plan.packet_addresses[0], plan.addresses[0])?;
         let destination = self.endpoint(plan.packet_addresses[1], plan.addresses[1])?;
-        let texts = [self.sixteen(source)?, self.sixteen(destination)?];
+        let texts = [self.bytes(source)?, self.bytes(destination)?];
         if let Some([source, destination]) =
             kernel.dotted(texts, [source.length, destination.length])
         {

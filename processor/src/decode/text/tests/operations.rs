@@ -49,11 +49,12 @@ fn all<T: Copy, const N: usize>(values: [Option<T>; N]) -> Option<[T; N]> {
     values.iter().all(Option::is_some).then(|| values.map(|value| value.unwrap()))
 }
 
-fn integers<K: Kernel>(kernel: K, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Checked {
+fn integers<K: Kernel>(kernel: K, texts: &[[u8; 16]; 4], lengths: [u32; 4]) -> Checked {
+    let texts = texts.each_ref();
     let number = |text: &[u8]| if text.is_empty() { Some(0) } else { parse_integer(text) };
     let expected = [0, 1, 2, 3].map(|i| number(&texts[i][16 - lengths[i] as usize..]));
     prop_assert_eq!(kernel.integers(texts, lengths), all(expected));
-    let halves = [0, 1, 2, 3].map(|i| u64::from_le_bytes(*texts[i].last_chunk().unwrap()));
+    let halves = texts.map(|text| text.last_chunk().unwrap());
     let lengths = lengths.map(|length| length.min(8));
     let expected = [0, 1, 2, 3].map(|i| number(&texts[i][16 - lengths[i] as usize..]));
     let expected = all(expected).map(|values| values.map(|value| u32::try_from(value).unwrap()));
@@ -61,7 +62,8 @@ fn integers<K: Kernel>(kernel: K, texts: [[u8; 16]; 4], lengths: [u32; 4]) -> Ch
     Ok(())
 }
 
-fn dotted<K: Kernel>(kernel: K, texts: [[u8; 16]; 2], lengths: [u32; 2]) -> Checked {
+fn dotted<K: Kernel>(kernel: K, texts: &[[u8; 16]; 2], lengths: [u32; 2]) -> Checked {
+    let texts = texts.each_ref();
     let expected = [0, 1].map(|i| {
         let length = (lengths[i] as usize).min(16);
         let text = &texts[i][16 - length..];
@@ -124,13 +126,13 @@ proptest! {
     #[test]
     fn digits_become_numbers(values in prop::array::uniform4(digits_and_more())) {
         let (texts, lengths) = (values.map(|value| value.0), values.map(|value| value.1));
-        with_each_kernel!(integers, texts, lengths);
+        with_each_kernel!(integers, &texts, lengths);
     }
 
     #[test]
     fn dotted_quads_become_addresses(values in prop::array::uniform2(dotted_and_more())) {
         let (texts, lengths) = (values.map(|value| value.0), values.map(|value| value.1));
-        with_each_kernel!(dotted, texts, lengths);
+        with_each_kernel!(dotted, &texts, lengths);
     }
 }
 
@@ -143,8 +145,8 @@ fn every_octet_is_read_in_every_place_and_shape() {
                 octets[place] = format!("{octet:0width$}");
                 let (text, length) = at_end(octets.join("."), [b'.'; 16]);
                 let (other, other_length) = at_end("10.20.30.40".to_owned(), [b'1'; 16]);
-                with_each_kernel!(dotted, [text, other], [length, other_length]);
-                with_each_kernel!(dotted, [other, text], [other_length, length]);
+                with_each_kernel!(dotted, &[text, other], [length, other_length]);
+                with_each_kernel!(dotted, &[other, text], [other_length, length]);
             }
         }
         Ok(())
