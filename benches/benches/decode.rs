@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use flowscout::decode::{Instructions, Oddities, Splitter, TextParser, lines, parse_line};
+use flowscout::decode::{Instructions, Oddities, Refusal, Splitter, TextParser, lines, parse_line};
 use flowscout::flow::{Action, Layout, Line};
 use flowscout_benches::{peer, traffic};
 
@@ -48,8 +48,9 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, line: Line<'_>) {
-        if let Line::Flow(record) = black_box(line) {
+    fn add(&mut self, read: &Result<Line<'_>, Refusal>) {
+        if let Ok(Line::Flow(record)) = read {
+            let record = black_box(record);
             self.records += 1;
             self.bytes += record.bytes;
             self.packets += record.packets;
@@ -62,10 +63,8 @@ impl Sums {
 
 fn kernel(input: &Input, parser: &mut TextParser) -> Sums {
     let (mut oddities, mut sums) = (Oddities::default(), Sums::default());
-    parser.parse(input.text.as_bytes(), &input.layout, &mut oddities, &mut |_, _, line| {
-        if let Ok(line) = line {
-            sums.add(line);
-        }
+    parser.parse(input.text.as_bytes(), &input.layout, &mut oddities, &mut |_, _, read| {
+        sums.add(&read)
     });
     sums
 }
@@ -74,9 +73,7 @@ fn kernel(input: &Input, parser: &mut TextParser) -> Sums {
 fn kernel_by_line(input: &Input, parser: &mut TextParser) -> Sums {
     let (mut oddities, mut sums) = (Oddities::default(), Sums::default());
     for (_, line) in lines(input.text.as_bytes(), 1) {
-        if let Ok(line) = parser.parse_line(line, &input.layout, &mut oddities) {
-            sums.add(line);
-        }
+        sums.add(&parser.parse_line(line, &input.layout, &mut oddities));
     }
     sums
 }
@@ -85,9 +82,7 @@ fn oracle(input: &Input) -> Sums {
     let (mut splitter, mut oddities) = (Splitter::default(), Oddities::default());
     let mut sums = Sums::default();
     for (_, line) in lines(input.text.as_bytes(), 1) {
-        if let Ok(line) = parse_line(line, &input.layout, &mut splitter, &mut oddities) {
-            sums.add(line);
-        }
+        sums.add(&parse_line(line, &input.layout, &mut splitter, &mut oddities));
     }
     sums
 }
@@ -95,7 +90,7 @@ fn oracle(input: &Input) -> Sums {
 fn split_and_parse(input: &Input) -> Sums {
     let mut sums = Sums::default();
     for row in input.text.lines().filter_map(input.peer) {
-        let row = black_box(row);
+        let row = black_box(&row);
         sums.records += 1;
         sums.bytes += row.bytes;
         sums.packets += row.packets;

@@ -190,13 +190,13 @@ fn hex_group(text: &[u8; 64], place: usize) -> Option<(u16, usize)> {
 
 /// The value of each byte as a hexadecimal digit; all bits for those that are none.
 static HEX_DIGITS: [u16; 256] = {
+    let (lower, upper) = (b"0123456789abcdef", b"0123456789ABCDEF");
     let mut values = [u16::MAX; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        if let Some(value) = (byte as u8 as char).to_digit(16) {
-            values[byte] = value as u16;
-        }
-        byte += 1;
+    let mut value = 0;
+    while value < 16 {
+        values[lower[value as usize] as usize] = value;
+        values[upper[value as usize] as usize] = value;
+        value += 1;
     }
     values
 };

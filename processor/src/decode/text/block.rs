@@ -6,7 +6,7 @@ use pulp::NullaryFnOnce;
 use super::instructions::Kernel;
 use super::plan::Plan;
 use super::record::{Columns, Head};
-use super::scan::{Places, STRETCH_BYTES_MAX, Scanned};
+use super::scan::{Places, STRETCH_BYTES_MAX};
 use crate::decode::line::{LINE_BYTES_MAX, parse_line};
 use crate::decode::refusal::{Oddities, Refusal};
 use crate::decode::split::Splitter;
@@ -116,7 +116,6 @@ where
         if scanned.lines == 0 {
             return (base + self.long_line(rest, first), first + 1);
         }
-        let head = Head::new(text);
         let mut slot = 0;
         for number in 0..scanned.lines {
             let last = self.places.line_ends[number] as usize;
@@ -135,7 +134,7 @@ where
                 let columns = self
                     .places
                     .row(slot, last, plan.columns, is_suspect)
-                    .map(|row| Columns { text, head: &head, row });
+                    .map(|row| Columns { text, head: None, row });
                 let (number, each) = (first + number as u64, &mut *self.each);
                 self.careful
                     .read(self.kernel, plan, columns, line, |read| each(number, line, read));
@@ -164,30 +163,25 @@ impl<'a, K: Kernel> NullaryFnOnce for Single<'a, '_, K> {
     type Output = Result<Line<'a>, Refusal>;
 
     #[inline(always)]
-    fn call(mut self) -> Self::Output {
-        let line = self.line;
-        let scanned = self.places.scan::<K, false>(self.kernel, line, 0);
-        if !scanned.is_all {
-            return self.careful.parse(line);
-        }
-        let plan = Plan::new(self.careful.layout);
-        if plan == Plan::VERSION_2 {
-            self.read(Plan::VERSION_2, scanned)
-        } else {
-            self.read(plan, scanned)
-        }
-    }
-}
-
-impl<'a, K: Kernel> Single<'a, '_, K> {
-    #[inline(always)]
-    fn read(mut self, plan: Plan, scanned: Scanned) -> Result<Line<'a>, Refusal> {
-        let head = Head::new(self.line);
+    fn call(self) -> Self::Output {
+        let Self { kernel, line, places, mut careful } = self;
+        let plan = Plan::new(careful.layout);
+        let scanned = places.scan::<K, false>(kernel, line, 0);
         let last = scanned.separators - 1;
-        let columns = self
-            .places
-            .row(0, last, plan.columns, scanned.has_neighbours)
-            .map(|row| Columns { text: self.line, head: &head, row });
-        self.careful.read(self.kernel, plan, columns, self.line, |read| read)
+        let row = places.row(0, last, plan.columns, scanned.has_neighbours);
+        let Some(row) = row.filter(|_| scanned.is_all) else { return careful.parse(line) };
+        let columns = Columns { text: line, head: None, row };
+        if plan == Plan::VERSION_2 {
+            if let Some((record, has_milliseconds)) = columns.record(kernel, Plan::VERSION_2) {
+                careful.oddities.millisecond_times += u64::from(has_milliseconds);
+                return Ok(Line::Flow(record));
+            }
+        } else if let Some((record, has_milliseconds)) = columns.record(kernel, plan) {
+            careful.oddities.millisecond_times += u64::from(has_milliseconds);
+            return Ok(Line::Flow(record));
+        }
+        // In a block, this way is for the first line only; a line alone is always the first.
+        let columns = Columns { head: Some(&Head::new(line)), ..columns };
+        careful.read(kernel, plan, Some(columns), line, |read| read)
     }
 }

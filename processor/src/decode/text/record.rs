@@ -12,7 +12,8 @@ use crate::flow::{Action, Address, Record, TcpFlags};
 pub(super) struct Columns<'a, 'r> {
     /// More than the line, so that the bytes before a value can be loaded with it.
     pub(super) text: &'a [u8],
-    pub(super) head: &'r Head,
+    /// The first bytes of the text, if values may stand so early that there is less before them than is loaded.
+    pub(super) head: Option<&'r Head>,
     /// Offsets in the text.
     pub(super) row: &'r Row,
 }
@@ -106,7 +107,7 @@ impl<'a: 'r, 'r> Columns<'a, 'r> {
     fn bytes<const N: usize>(self, span: Span) -> Option<&'r [u8; N]> {
         match self.text.get(..span.end)?.last_chunk() {
             Some(bytes) => Some(bytes),
-            None => self.head.0.get(span.end + HEAD_BYTES - N..)?.first_chunk(),
+            None => self.head?.0.get(span.end + HEAD_BYTES - N..)?.first_chunk(),
         }
     }
 
