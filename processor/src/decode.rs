@@ -6,18 +6,28 @@
 //! Rules: Amazon VPC User Guide, "Flow log records", and the quirks that other parsers met (runs of spaces in AWS's
 //! own example, times in milliseconds).
 
+mod aggregate;
+mod base64;
+mod cloudwatch;
+mod extraction;
 mod fields;
+mod firehose;
+mod gzip;
+mod json;
 mod limits;
 mod line;
+mod peel;
 mod place;
 mod refusal;
 mod scalar;
+mod shape;
 mod split;
 mod text;
 
 pub use fields::{Value, fields};
 pub use limits::Limits;
 pub use line::{LINE_BYTES_MAX, parse_line};
+pub use peel::{Found, Peeler};
 pub use place::{Extracted, Place, Position};
 pub use refusal::{Example, Oddities, Reason, Refusal, Refusals};
 pub use scalar::{parse_address, parse_integer};
