@@ -104,11 +104,9 @@ impl Envelope<'_, '_> {
             walk.found.control_message();
             return;
         }
-        let events = || self.log_events.and_then(Tree::elements);
+        let events = || self.log_events.and_then(Tree::elements).map(|all| all.map(Event::of));
         let is_data = message_type == "DATA_MESSAGE"
-            && events().is_some_and(|mut events| {
-                events.all(|event| event.member("message").and_then(Tree::text).is_some())
-            });
+            && events().is_some_and(|mut events| events.all(|event| event.message.is_some()));
         if !is_data {
             walk.refuse(place, Reason::UnknownJson, document);
             return;
@@ -117,11 +115,30 @@ impl Envelope<'_, '_> {
         let mut place = Place { log_group, extracted: None, ..*place };
         for (number, event) in (1..).zip(events().into_iter().flatten()) {
             place.position.event = number;
-            if let Some(message) = event.member("message").and_then(Tree::text) {
-                let fields = event.member("extractedFields");
-                let extracted = fields.and_then(|fields| extraction.read(fields));
-                content(walk, inner, &Place { extracted, ..place }, message.as_bytes());
+            let extracted = event.extracted_fields.and_then(|fields| extraction.read(fields));
+            let message = event.message.unwrap_or_default();
+            content(walk, inner, &Place { extracted, ..place }, message.as_bytes());
+        }
+    }
+}
+
+/// One log event.
+#[derive(Clone, Copy, Debug, Default)]
+struct Event<'t, 'd> {
+    message: Option<&'d str>,
+    extracted_fields: Option<Tree<'t, 'd>>,
+}
+
+impl<'t, 'd> Event<'t, 'd> {
+    fn of(event: Tree<'t, 'd>) -> Self {
+        let mut found = Self::default();
+        for (key, value) in event.members().into_iter().flatten() {
+            match key {
+                "message" => found.message = value.text(),
+                "extractedFields" => found.extracted_fields = Some(value),
+                _ => {}
             }
         }
+        found
     }
 }

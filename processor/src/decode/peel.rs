@@ -212,27 +212,38 @@ fn lines_and_documents<F: Found>(
     let mut documents = Documents::default();
     let mut place = *place;
     let is_part = place.position.part > 0;
-    let (mut at, mut line, mut number) = (0, 0, 0);
+    let (mut at, mut number) = (0, 0);
+    let mut lines = LinesBefore::default();
     loop {
         let start = boundary::document_on_a_line(bytes, at);
         let text = &bytes[at..start.map_or(bytes.len(), |(line_start, _)| line_start)];
         if !text.trim_ascii().is_empty() {
-            walk.found.text(&with_line(place, line), text);
+            place.position.line = if number == 0 { 0 } else { 1 + lines.count(bytes, at) };
+            walk.found.text(&place, text);
+            place.position.line = 0;
         }
         let Some((_, start)) = start else { return };
         number += 1;
-        let document = &bytes[start..];
         if !is_part && number > 1 {
             place.position.part = number;
         }
-        let end = start + documents.read(walk, layers, &place, document);
-        let behind = end + boundary::separator_bytes(&bytes[end..]);
-        line = line.max(1) + boundary::line_feeds(&bytes[at..behind]);
-        at = behind;
+        let end = start + documents.read(walk, layers, &place, &bytes[start..]);
+        at = end + boundary::separator_bytes(&bytes[end..]);
     }
 }
 
-fn with_line(mut place: Place<'_>, line: u64) -> Place<'_> {
-    place.position.line = line;
-    place
+/// Counts lines only where a text stands behind a document, which is rare.
+#[derive(Default)]
+struct LinesBefore {
+    counted_bytes: usize,
+    line_feeds: u64,
+}
+
+impl LinesBefore {
+    /// Line feeds before `at`, which never steps back.
+    fn count(&mut self, bytes: &[u8], at: usize) -> u64 {
+        self.line_feeds += boundary::line_feeds(&bytes[self.counted_bytes..at]);
+        self.counted_bytes = at;
+        self.line_feeds
+    }
 }

@@ -58,7 +58,11 @@ pub(in crate::decode) fn document_on_a_line(bytes: &[u8], from: usize) -> Option
 
 /// Brackets, commas and colons, in strings too: there are no more keys and values than these and one.
 pub(super) fn structure_count(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']')).count()
+    // Brackets of both kinds differ by one bit from each other, and sums of so few bytes fit in a byte.
+    let is_structural =
+        |byte: &u8| matches!(byte, b',' | b':') | matches!(byte | 0x20, b'{' | b'}');
+    let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(is_structural(byte))).sum::<u8>();
+    bytes.chunks(255).map(|chunk| usize::from(count(chunk))).sum()
 }
 
 /// White space and commas, which may stand between documents.
@@ -97,6 +101,13 @@ mod tests {
             assert_eq!(next_document(text.as_bytes()), Some(place), "{text}");
         }
         assert_eq!(next_document(b"{\"messageType\" { \n {"), None);
+    }
+
+    #[test]
+    fn structures_are_counted_whatever_stands_between_them() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(structure_count(&all), 6);
+        assert_eq!(structure_count(&b"[:,]{}x".repeat(1000)), 6000);
     }
 
     #[test]
