@@ -121,7 +121,6 @@ enum Value<'a> {
 
 impl<'a> Fields<'a> {
     /// The next field with its number; `Some(None)` at the end, `None` if the message is broken.
-    #[expect(clippy::option_option, reason = "`?` ends at what is broken, `while let` at the end")]
     fn next(&mut self) -> Option<Option<(u64, Value<'a>)>> {
         if self.0.is_empty() {
             return Some(None);

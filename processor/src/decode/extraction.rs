@@ -2,13 +2,15 @@
 
 use super::json::tree::Tree;
 use super::place::Extracted;
-use crate::flow::field::{self, FIELDS, id};
+use crate::flow::field::{self, FIELDS, FieldId, id};
 
 /// Writes the lines of one event after the other into the same buffers.
 #[derive(Debug, Default)]
 pub(super) struct Extraction {
     header: Vec<u8>,
     line: Vec<u8>,
+    /// The fields that stood at each place in the last event: those of one log group have the same ones.
+    last: Vec<FieldId>,
 }
 
 impl Extraction {
@@ -16,8 +18,8 @@ impl Extraction {
     /// empty or holds white space is none: it could not stand in a line.
     pub(super) fn read(&mut self, fields: Tree<'_, '_>) -> Option<Extracted<'_>> {
         let mut values = [""; FIELDS.len()];
-        for (name, value) in fields.members()? {
-            if let (Some(row), Some(value)) = (field::find(name.as_bytes()), value.text()) {
+        for (place, (name, value)) in fields.members()?.enumerate() {
+            if let (Some(row), Some(value)) = (self.find(place, name), value.text()) {
                 let is_word = value.bytes().all(|byte| byte > b' ' && byte != 0x7f);
                 values[row] = if is_word { value } else { "" };
             }
@@ -37,6 +39,27 @@ impl Extraction {
         }
         Some(Extracted { header: &self.header, line: &self.line })
     }
+
+    /// The documented field that stands under `name` at `place`.
+    fn find(&mut self, place: usize, name: &str) -> Option<FieldId> {
+        if let Some(&row) = self.last.get(place)
+            && is_spelling_of(name, FIELDS[row].name)
+        {
+            return Some(row);
+        }
+        let row = field::find(name.as_bytes())?;
+        if place < FIELDS.len() {
+            // A guess for the places between is checked like any other.
+            self.last.resize(self.last.len().max(place + 1), row);
+            self.last[place] = row;
+        }
+        Some(row)
+    }
+}
+
+fn is_spelling_of(name: &str, field: &str) -> bool {
+    let is_same = |(ours, theirs)| ours == theirs || (ours == b'-' && theirs == b'_');
+    name.len() == field.len() && field.bytes().zip(name.bytes()).all(is_same)
 }
 
 #[cfg(test)]
@@ -45,8 +68,11 @@ mod tests {
     use super::*;
 
     fn read(fields: &str) -> Option<(String, String)> {
+        read_after(&mut Extraction::default(), fields)
+    }
+
+    fn read_after(extraction: &mut Extraction, fields: &str) -> Option<(String, String)> {
         Reader::default().read(fields.as_bytes(), |tree| {
-            let mut extraction = Extraction::default();
             let Extracted { header, line } = extraction.read(tree.unwrap())?;
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             Some((text(header), text(line)))
@@ -60,6 +86,22 @@ mod tests {
         let expected = ("srcaddr dstaddr bytes log-status", "10.0.0.1 10.0.0.2 40 OK");
         let (header, line) = read(fields).unwrap();
         assert_eq!((header.as_str(), line.as_str()), expected);
+    }
+
+    #[test]
+    fn events_after_one_another_may_have_other_fields() {
+        let mut extraction = Extraction::default();
+        let both = r#""srcaddr":"1","dstaddr":"2""#;
+        for (fields, header) in [
+            (r#""end":"3","start":"4""#, "srcaddr dstaddr start end"),
+            (r#""@x":"3","start":"4""#, "srcaddr dstaddr start"),
+            (r#""start":"4","end":"3""#, "srcaddr dstaddr start end"),
+            (r#""az-id":"5""#, "srcaddr dstaddr az-id"),
+        ] {
+            for text in [format!("{{{both},{fields}}}"), format!("{{{fields},{both}}}")] {
+                assert_eq!(read_after(&mut extraction, &text).unwrap().0, header);
+            }
+        }
     }
 
     #[test]

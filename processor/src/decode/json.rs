@@ -57,8 +57,7 @@ impl Documents {
         let Layer { reader, extraction, .. } = layer;
         let is_whole = is_candidate
             && reader.read(whole, |tree| {
-                tree.map(|tree| shape::read(walk, extraction, inner, place, (whole, tree)))
-                    .is_some()
+                tree.map(|tree| shape::read(walk, extraction, inner, place, (whole, tree))).is_ok()
             });
         if is_whole {
             return bytes.len();
@@ -74,8 +73,8 @@ impl Documents {
             return end;
         }
         reader.read(document, |tree| match tree {
-            Some(tree) => shape::read(walk, extraction, inner, place, (document, tree)),
-            None => walk.refuse(place, Reason::BadJson, document),
+            Ok(tree) => shape::read(walk, extraction, inner, place, (document, tree)),
+            Err(reason) => walk.refuse(place, reason, document),
         });
         end
     }

@@ -39,11 +39,13 @@ pub trait Found {
 
 /// Peels payloads; keeps its buffers. One per worker.
 ///
-/// Between payloads it holds at most the greater of [`Limits::decompressed_bytes_max`] and what the last payload needed.
-/// A payload needs, in the worst case, the bytes that it decompresses to, three quarters of its own length for what is
-/// decoded from base64, and nine times its largest JSON document if that is not spelt as AWS spells it (three copies,
-/// and up to 56 bytes for every tenth byte). An ordinary envelope of CloudWatch Logs with extracted fields needs six
-/// times its length.
+/// A payload needs, at worst, the bytes that it decompresses to, three quarters of its own length for what is decoded from
+/// base64, 16 bytes for each record or event, and for its largest JSON document, if that is not spelt as AWS spells it,
+/// nine times its length (three copies, and up to 56 bytes for every tenth byte) or 40 MiB. An envelope of CloudWatch Logs
+/// with extracted fields needs six times its length.
+///
+/// Between payloads it holds at most [`Limits::decompressed_bytes_max`], or four times what the last payload needed if
+/// that is more; buffers of up to 4 MiB, of which each level of nesting has two, are always kept.
 #[derive(Debug)]
 pub struct Peeler {
     limits: Limits,

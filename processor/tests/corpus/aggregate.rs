@@ -55,14 +55,14 @@ fn user_records(message: &[u8]) -> Option<Vec<(Vec<u8>, bool)>> {
 }
 
 /// Number, wire type, integer and bytes.
-type Field = (u64, u64, u128, Vec<u8>);
+type Field = (u128, u128, u128, Vec<u8>);
 
 fn fields(message: &[u8]) -> Option<Vec<Field>> {
     let mut rest = message.iter().copied();
     let mut fields = Vec::new();
     while rest.len() > 0 {
         let tag = varint(&mut rest)?;
-        let (number, wire_type) = ((tag / 8) as u64, (tag % 8) as u64);
+        let (number, wire_type) = (tag / 8, tag % 8);
         if number == 0 || tag >= 1 << 32 {
             return None;
         }

@@ -113,12 +113,31 @@ fn one_document_needs_at_most_what_is_stated() {
     let densest = |bytes: usize| format!("{{\"a\":[{}1]}}", "1,".repeat(bytes / 2 - 5));
     let sparse =
         |bytes: usize| format!("{{\"a\":[{}1]}}", "1000000000000000000,".repeat(bytes / 20 - 1));
-    for document in [densest(1 << 20), densest(8 << 20), sparse(8 << 20)] {
+    let mib = 1 << 20;
+    for (document, bound) in [
+        (densest(1 << 20), 40 * mib),
+        (densest(8 << 20), 9 * 8 * mib),
+        (sparse(8 << 20), 9 * 8 * mib),
+    ] {
         let mut peeler = Peeler::new(limits);
         let mut counts = Counts::default();
         let allocations = measure(|| peeler.peel(document.as_bytes(), 1, &mut counts));
-        let bound = 9 * (8 << 20);
         assert_eq!(counts.refused, 1);
         assert!(allocations.bytes_max < bound, "{allocations:?}");
+    }
+}
+
+#[test]
+fn payloads_that_fill_one_level_after_the_other_do_not_add_up() {
+    const LIMIT: usize = 12 << 20;
+    let limits = Limits { decompressed_bytes_max: LIMIT, ..Limits::default() };
+    let mut peeler = Peeler::new(limits);
+    let mut payload = b"2 a\n".repeat((LIMIT - (1 << 20)) / 4);
+    for level in 1..=8 {
+        payload = gzip(&payload);
+        let mut counts = Counts::default();
+        peeler.peel(&payload, 1, &mut counts);
+        assert_eq!((counts.texts, counts.refused), (1, 0), "{level}");
+        assert!(peeler.held_bytes() <= LIMIT, "{level}: {}", peeler.held_bytes());
     }
 }

@@ -4,6 +4,7 @@ use simd_json::{Buffers, Node, Tape};
 
 use super::boundary::structure_count;
 use crate::decode::peel::scratch::{Scratch, Usage};
+use crate::decode::refusal::Reason;
 
 /// Deeper documents are refused; those of AWS have five levels.
 const DEPTH_MAX: usize = 64;
@@ -31,30 +32,32 @@ pub(in crate::decode) struct Tree<'t, 'd> {
 }
 
 impl Reader {
-    /// Gives the tree of `document`, or `None` if it is not one JSON document, to `use_tree`.
+    /// Gives the tree of `document` to `use_tree`, or why there is none: it is not one JSON document, or too dense.
     pub(in crate::decode) fn read<T>(
         &mut self,
         document: &[u8],
-        use_tree: impl FnOnce(Option<Tree<'_, '_>>) -> T,
+        use_tree: impl FnOnce(Result<Tree<'_, '_>, Reason>) -> T,
     ) -> T {
         if is_overloaded(document) {
-            return use_tree(None);
+            return use_tree(Err(Reason::TooLarge));
         }
-        self.usage.note(document.len());
         self.document_bytes_max = self.document_bytes_max.max(document.len());
         let copy = self.copy.room(document.len());
         copy.copy_from_slice(document);
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape(copy, &mut self.buffers, &mut tape);
-        let result = use_tree(parsed.ok().map(|()| Tree { nodes: &tape.0 }));
+        self.usage.note(held_bytes(document.len(), tape.0.len()));
+        let result = match parsed {
+            Ok(()) => use_tree(Ok(Tree { nodes: &tape.0 })),
+            Err(_) => use_tree(Err(Reason::BadJson)),
+        };
         self.tape = tape.reset();
         result
     }
 
-    /// About how many bytes it keeps: simd-json holds two copies of the document and a place for every structure.
+    /// About how many bytes it keeps.
     pub(in crate::decode) fn held_bytes(&self) -> usize {
-        let tape = self.tape.0.capacity() * size_of::<Node<'_>>();
-        self.copy.held_bytes() + 2 * self.document_bytes_max + tape + tape / 6
+        held_bytes(self.document_bytes_max, self.tape.0.capacity())
     }
 
     /// Ends a payload: gives memory back that the last ones did not need.
@@ -121,6 +124,11 @@ impl<'t, 'd> Tree<'t, 'd> {
     }
 }
 
+/// Of a document of so many bytes: our copy and two of simd-json's, the nodes, and a place for each.
+const fn held_bytes(document_bytes: usize, nodes: usize) -> usize {
+    3 * document_bytes + nodes * (size_of::<Node<'_>>() + size_of::<u32>())
+}
+
 /// Nodes of the value that `nodes` begin with.
 fn node_count(nodes: &[Node<'_>]) -> Option<usize> {
     Some(match nodes.first()? {
@@ -165,7 +173,7 @@ mod tests {
     }
 
     fn read(document: &[u8]) -> Option<Value> {
-        Reader::default().read(document, |tree| tree.map(rewritten))
+        Reader::default().read(document, |tree| tree.map(rewritten).ok())
     }
 
     #[test]
@@ -179,13 +187,13 @@ mod tests {
     #[test]
     fn hostile_depth_and_density_are_refused_with_little_memory() {
         let mut reader = Reader::default();
-        for document in [
-            vec![b'['; 1_000_000],
-            [vec![b'['; 100], vec![b']'; 100]].concat(),
-            [b"[".as_slice(), &b"1,".repeat(4_000_000), b"1]"].concat(),
-            b"{\"a\":".repeat(1_000_000),
-        ] {
-            assert!(reader.read(&document, |tree| tree.is_none()));
+        let deep = [vec![b'['; 1_000_000], [vec![b'['; 100], vec![b']'; 100]].concat()];
+        for document in deep {
+            assert_eq!(reader.read(&document, |tree| tree.err()), Some(Reason::BadJson));
+        }
+        let dense = [&b"[1,1,1"[..], b"{\"a\":"].map(|unit| unit.repeat(2_000_000));
+        for document in dense {
+            assert_eq!(reader.read(&document, |tree| tree.err()), Some(Reason::TooLarge));
         }
         assert!(reader.held_bytes() < 100 << 20, "{}", reader.held_bytes());
     }
@@ -200,7 +208,7 @@ mod tests {
                 let element = tree.unwrap().member("a").unwrap().elements().unwrap().next();
                 assert_eq!(element.unwrap().text(), Some(expected.as_str()));
             });
-            assert!(reader.read(b"{\"a\":\"x", |tree| tree.is_none()));
+            assert!(reader.read(b"{\"a\":\"x", |tree| tree.is_err()));
         }
     }
 
