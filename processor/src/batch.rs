@@ -3,6 +3,10 @@
 //! Batch boundaries are a pure function of the input, so that reading it again makes the same batches with the same
 //! ids; a fold that has applied an id can ignore it.
 
+mod row_group;
+
+pub use row_group::{Chunk, Codec, ColumnType, PhysicalType, RowGroup};
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@
 mod fields;
 mod limits;
 mod line;
+pub mod parquet;
 mod place;
 mod refusal;
 mod scalar;

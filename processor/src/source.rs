@@ -3,6 +3,7 @@
 pub mod cut;
 pub mod file;
 pub mod generator;
+pub mod parquet;
 mod paths;
 
 pub use paths::{PathError, expand};
@@ -30,5 +31,13 @@ pub enum SourceError {
         line: u64,
         /// Why.
         error: io::Error,
+    },
+    /// It is no Parquet file that can be read, or one of its row groups is not.
+    #[error("{path}: {error}")]
+    Parquet {
+        /// The file.
+        path: Arc<str>,
+        /// Why.
+        error: parquet::ParquetError,
     },
 }

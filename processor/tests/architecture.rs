@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &["flow"]),
     ("signal", &["flow"]),
     ("source", &["batch", "flow", "decode", "telemetry"]),
-    ("decode", &["flow"]),
+    ("decode", &["flow", "batch"]),
     ("observe", &["flow"]),
     ("combine", &["batch", "flow", "observe"]),
     ("window", &["flow", "combine", "observe"]),
