@@ -6,6 +6,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod footers;
+mod hostile;
+mod pages;
 mod reading;
 mod semantics;
 mod table;
+mod values;

@@ -112,9 +112,9 @@ impl AllColumns {
             let integer = || parse_integer(text).map(Value::Integer);
             let value = match read(column_type.field, text) {
                 Ok(Value::Text(_)) if is_integer => integer().unwrap_or(Value::Text(text)),
-                // Such a row describes no packets, so its other values bind to nothing.
-                Err(refusal) if refusal.reason == Reason::BadNumber && !has_flow => {
-                    integer().ok_or(refusal)?
+                // Such a row describes no packets, so nothing is made of what it says of them.
+                Err(refusal) if !has_flow && !is_needed(refusal) => {
+                    integer().unwrap_or(Value::Absent)
                 }
                 value => value?,
             };
@@ -148,4 +148,9 @@ impl AllColumns {
             text.push(b' ');
         }
     }
+}
+
+/// Whether a row cannot do without the field, even if it describes no packets.
+fn is_needed(refusal: Refusal) -> bool {
+    matches!(refusal.field, Some("start" | "end" | "log-status"))
 }
