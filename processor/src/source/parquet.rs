@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::SourceError;
-use crate::batch::{Chunk, RowGroup};
+use crate::batch::{Chunk, Codec, RowGroup};
 use crate::decode::parquet::{ChunkPlace, Footer, FooterError, is_used};
 
 /// Which columns are read.
@@ -34,6 +34,18 @@ pub enum ParquetError {
     /// Its footer is not one of flow logs.
     #[error("{0}")]
     Footer(#[from] FooterError),
+    /// A column is compressed in a way that is not supported: none of Snappy, gzip and Zstandard.
+    #[error(
+        "row group {index} has column `{column}` compressed by {codec}, which is not supported"
+    )]
+    Codec {
+        /// Which row group, counted from 0.
+        index: usize,
+        /// The column, as the file names it.
+        column: String,
+        /// As parquet-format names it.
+        codec: &'static str,
+    },
     /// A row group has more than [`GROUP_BYTES_MAX`].
     #[error(
         "row group {index} holds {bytes} bytes of the columns in use, more than the {GROUP_BYTES_MAX} that are read"
@@ -119,6 +131,12 @@ impl ParquetFile {
             .filter(wanted)
             .map(|column| (column, group.chunks[column]))
             .collect();
+        for (column, place) in &places {
+            if let Codec::Unknown(number) = place.codec {
+                let column = self.footer.columns[*column].name.clone();
+                return Err(ParquetError::Codec { index, column, codec: codec_name(number) });
+            }
+        }
         let bytes = places.iter().map(|(_, place)| place.bytes).sum();
         if bytes > GROUP_BYTES_MAX {
             return Err(ParquetError::TooLarge { index, bytes });
@@ -221,6 +239,16 @@ impl Input {
             }
         }
         Ok(blocks)
+    }
+}
+
+/// parquet-format, `CompressionCodec`.
+const fn codec_name(number: i32) -> &'static str {
+    match number {
+        3 => "LZO",
+        4 => "Brotli",
+        5 | 7 => "LZ4",
+        _ => "a codec of later versions",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use flowscout::decode::parquet::{Footer, FooterError};
 use flowscout::source::parquet::Columns;
+use parquet::basic::{Compression, ZstdLevel};
 
 use super::reading;
 use super::table::{Column, Kind, Style, write};
@@ -47,6 +48,19 @@ fn only_the_columns_in_use_are_read() {
     let read: Vec<_> =
         group.chunks.iter().map(|chunk| &*group.columns[chunk.column].name).collect();
     assert_eq!(read, ["srcaddr", "dstaddr", "end"]);
+}
+
+#[test]
+fn a_codec_that_is_not_supported_is_named() {
+    let codec = Compression::ZSTD(ZstdLevel::default());
+    let style = Style { codec, ..Style::default() };
+    let mut file = write(&columns(&["srcaddr", "dstaddr", "end"]), style).to_vec();
+    // The column's path, then its codec: 6 is Zstandard, 5 is LZ4, both doubled (zigzag).
+    let place = file.windows(5).rposition(|bytes| bytes == b"end\x15\x0c").unwrap();
+    file[place + 4] = 10;
+    let group = reading::open(&file.into(), Columns::Used).unwrap().next().unwrap();
+    let expected = "memory: row group 0 has column `end` compressed by LZ4, which is not supported";
+    assert_eq!(group.unwrap_err().to_string(), expected);
 }
 
 #[test]

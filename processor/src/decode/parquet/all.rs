@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::cell::Raw;
 use super::codec::Codecs;
-use super::column::{BATCH_ROWS, Budget, Column, Rows};
+use super::column::{Budget, Column, Rows};
 use crate::batch::RowGroup;
 use crate::decode::LINE_BYTES_MAX;
 use crate::decode::fields::{Value, read};
@@ -24,6 +24,9 @@ pub(super) struct AllColumns {
     /// Where in `text` the values of each row stand, row after row.
     places: Vec<Range<usize>>,
 }
+
+/// Rows that are read at a time: as text they take up to 16 MiB, at twice the longest line.
+const BATCH_ROWS: usize = 128;
 
 impl AllColumns {
     /// Begins a row group.

@@ -291,8 +291,8 @@ impl<T: Cell> Column<T> {
         body: Range<usize>,
         budget: &mut Budget,
     ) -> Result<(), Problem> {
-        // Lengths may stand apart from their texts, twice.
-        let decoded_bytes = self.left.saturating_mul(size_of::<T>() + 2 * size_of::<i64>());
+        // Two lengths and a place of each text are held as well, while texts are put together.
+        let decoded_bytes = self.left.saturating_mul(size_of::<T>() + 4 * size_of::<u64>());
         budget.take(decoded_bytes)?;
         self.held_bytes += decoded_bytes;
         let start = body.start;

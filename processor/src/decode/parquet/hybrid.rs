@@ -131,9 +131,77 @@ impl Hybrid {
 }
 
 /// Numbers of `width_bits` bits, lowest bit first, from bit `first` of `bytes`.
-#[expect(clippy::cast_possible_truncation, reason = "the mask has at most 32 bits")]
 fn unpack(bytes: &[u8], first: usize, width_bits: u8, numbers: &mut [u32]) {
     let width = usize::from(width_bits);
+    // From where a number begins with a byte, eight of them are as many bytes as one has bits.
+    let unaligned = (0..8).find(|place| (first + place * width) % 8 == 0).unwrap_or(numbers.len());
+    let (head, rest) = numbers.split_at_mut(unaligned.min(numbers.len()));
+    unpack_each(bytes, first, width, head);
+    let first = first + head.len() * width;
+    let window = bytes.get(first / 8..).unwrap_or_default();
+    let groups = (rest.len() / 8).min(window.len().saturating_sub(8) / width.max(1));
+    let (whole, tail) = rest.split_at_mut(groups * 8);
+    if let Some(unpack_groups) = UNPACK_GROUPS.get(width) {
+        unpack_groups(window, whole);
+    }
+    unpack_each(bytes, first + whole.len() * width, width, tail);
+}
+
+type UnpackGroups = fn(&[u8], &mut [u32]);
+
+/// By width; shifts that are known when the program is compiled cost a third of those that are not.
+static UNPACK_GROUPS: [UnpackGroups; 33] = [
+    unpack_groups::<0>,
+    unpack_groups::<1>,
+    unpack_groups::<2>,
+    unpack_groups::<3>,
+    unpack_groups::<4>,
+    unpack_groups::<5>,
+    unpack_groups::<6>,
+    unpack_groups::<7>,
+    unpack_groups::<8>,
+    unpack_groups::<9>,
+    unpack_groups::<10>,
+    unpack_groups::<11>,
+    unpack_groups::<12>,
+    unpack_groups::<13>,
+    unpack_groups::<14>,
+    unpack_groups::<15>,
+    unpack_groups::<16>,
+    unpack_groups::<17>,
+    unpack_groups::<18>,
+    unpack_groups::<19>,
+    unpack_groups::<20>,
+    unpack_groups::<21>,
+    unpack_groups::<22>,
+    unpack_groups::<23>,
+    unpack_groups::<24>,
+    unpack_groups::<25>,
+    unpack_groups::<26>,
+    unpack_groups::<27>,
+    unpack_groups::<28>,
+    unpack_groups::<29>,
+    unpack_groups::<30>,
+    unpack_groups::<31>,
+    unpack_groups::<32>,
+];
+
+/// Groups of eight numbers, from the beginning of `bytes`, which go on eight bytes behind the last group.
+#[expect(clippy::cast_possible_truncation, reason = "the mask has at most 32 bits")]
+fn unpack_groups<const WIDTH: usize>(bytes: &[u8], numbers: &mut [u32]) {
+    let (groups, _) = numbers.as_chunks_mut::<8>();
+    for (place, group) in groups.iter_mut().enumerate() {
+        let bytes = &bytes[place * WIDTH..][..WIDTH + 8];
+        for (place, number) in group.iter_mut().enumerate() {
+            let bit = place * WIDTH;
+            let word = bytes[bit / 8..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+            *number = (word >> (bit % 8) & ((1 << WIDTH) - 1)) as u32;
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the mask has at most 32 bits")]
+fn unpack_each(bytes: &[u8], first: usize, width: usize, numbers: &mut [u32]) {
     let mask = (1u64 << width) - 1;
     for (place, number) in numbers.iter_mut().enumerate() {
         let bit = first + place * width;
@@ -161,4 +229,94 @@ pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The number whose bits stand from bit `first` on, bit by bit.
+    fn slow(bytes: &[u8], first: usize, width: usize) -> u32 {
+        let bit = |place: usize| u32::from(bytes[place / 8] >> (place % 8) & 1);
+        (0..width).map(|place| bit(first + place) << place).sum()
+    }
+
+    /// All that a decoder gives, in reads of `step`.
+    fn read(bytes: &[u8], width: u8, count: usize, step: usize) -> Result<Vec<u32>, Problem> {
+        let mut hybrid = Hybrid::new(0..bytes.len(), width)?;
+        let mut all = Vec::new();
+        while all.len() < count {
+            let wanted = step.min(count - all.len());
+            hybrid.read(bytes, wanted, |piece| {
+                match piece {
+                    Piece::Repeated(value, times) => all.extend(std::iter::repeat_n(value, times)),
+                    Piece::Listed(list) => all.extend_from_slice(list),
+                }
+                Ok(())
+            })?;
+        }
+        Ok(all)
+    }
+
+    proptest! {
+        #[test]
+        fn packed_numbers_are_their_bits(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            width in 1u8..=32,
+            first_number in 0usize..20,
+        ) {
+            let wide = usize::from(width);
+            let first = first_number * wide;
+            let count = (bytes.len() * 8 / wide).saturating_sub(first_number);
+            let mut numbers = vec![0; count];
+            unpack(&bytes, first, width, &mut numbers);
+            let expected: Vec<u32> =
+                (0..count).map(|place| slow(&bytes, first + place * wide, wide)).collect();
+            prop_assert_eq!(numbers, expected);
+        }
+
+        #[test]
+        fn runs_and_packed_numbers_are_read_in_any_steps(
+            runs in proptest::collection::vec((any::<bool>(), 1usize..70, any::<u64>()), 1..8),
+            width in 0u8..=32,
+            step in 1usize..300,
+        ) {
+            let mask = (1u64 << width) - 1;
+            let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+            for (is_packed, length, seed) in runs {
+                let number = |place: usize| {
+                    (seed.wrapping_mul(place as u64 * 2 + 1) & mask) as u32
+                };
+                if is_packed {
+                    let groups = length.div_ceil(8);
+                    bytes.push((groups << 1 | 1) as u8);
+                    let mut bits = vec![0u8; groups * usize::from(width)];
+                    for place in 0..groups * 8 {
+                        let number = number(place);
+                        for bit in (0..usize::from(width)).filter(|bit| number >> bit & 1 == 1) {
+                            let at = place * usize::from(width) + bit;
+                            bits[at / 8] |= 1 << (at % 8);
+                        }
+                        expected.push(number);
+                    }
+                    bytes.extend(bits);
+                } else {
+                    bytes.extend([(length << 1) as u8 | 0x80, (length << 1 >> 7) as u8]);
+                    let value = number(0);
+                    bytes.extend(&value.to_le_bytes()[..usize::from(width).div_ceil(8)]);
+                    expected.extend(std::iter::repeat_n(value, length));
+                }
+            }
+            prop_assert_eq!(read(&bytes, width, expected.len(), step).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_last_group_may_be_cut_where_its_numbers_end() {
+        // One group of eight numbers of four bits, of which two bytes are there.
+        assert_eq!(read(&[3, 0x21, 0x43], 4, 4, 9), Ok(vec![1, 2, 3, 4]));
+        assert_eq!(read(&[3, 0x21, 0x43], 4, 5, 9), Err(Problem::Corrupt));
+    }
 }
