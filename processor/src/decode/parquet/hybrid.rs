@@ -134,7 +134,8 @@ impl Hybrid {
 fn unpack(bytes: &[u8], first: usize, width_bits: u8, numbers: &mut [u32]) {
     let width = usize::from(width_bits);
     // From where a number begins with a byte, eight of them are as many bytes as one has bits.
-    let unaligned = (0..8).find(|place| (first + place * width) % 8 == 0).unwrap_or(numbers.len());
+    let unaligned =
+        (0..8).find(|place| (first + place * width).is_multiple_of(8)).unwrap_or(numbers.len());
     let (head, rest) = numbers.split_at_mut(unaligned.min(numbers.len()));
     unpack_each(bytes, first, width, head);
     let first = first + head.len() * width;
@@ -232,6 +233,7 @@ pub(super) fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "tests take the low bits")]
 mod tests {
     use proptest::prelude::*;
 
