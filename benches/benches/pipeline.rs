@@ -1,18 +1,16 @@
 //! One core, a million lines in memory, by stage: up to the partial, the fold, up to the signals, beside a plain group-by.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
 #![expect(clippy::print_stdout, reason = "a table is the purpose")]
 
 use flowscout::batch::Batch;
-use flowscout::combine::{Combiner, Partial};
-use flowscout::config::Config;
-use flowscout::decode::{Oddities, Splitter, lines, parse_line};
+use flowscout::combine::Partial;
+use flowscout::decode::{Decoder, RecordParser, Records};
 use flowscout::detect::Detector;
 use flowscout::flow::Line;
-use flowscout::pipeline::combine_batch;
+use flowscout::pipeline::Worker;
 use flowscout_benches::meter::compare;
 use flowscout_benches::peer::{self, GroupBy};
-use flowscout_benches::traffic::{self, KEY, Kinds};
+use flowscout_benches::traffic::{self, Kinds};
 
 fn main() {
     let traffic = traffic::million();
@@ -74,26 +72,28 @@ fn main() {
 }
 
 fn decode(batches: &[Batch]) -> (u64, u64) {
-    let (mut splitter, mut oddities) = (Splitter::default(), Oddities::default());
+    let (mut decoder, mut parser) = (
+        Decoder::new(Default::default(), Default::default()),
+        RecordParser::new(Default::default()),
+    );
     let (mut records, mut bytes) = (0, 0);
     for batch in batches {
-        for (_, line) in lines(&batch.bytes, batch.first_line) {
-            let parsed = parse_line(line, &batch.layout, &mut splitter, &mut oddities);
-            if let Line::Flow(record) = divan::black_box(parsed).unwrap() {
+        let mut reader = Records::new(&mut parser, |line: Line<'_>| {
+            if let Line::Flow(record) = divan::black_box(line) {
                 records += 1;
                 bytes += record.bytes;
             }
-        }
+        });
+        decoder.decode(batch, &mut reader);
     }
     (records, bytes)
 }
 
 fn combine(batches: &[Batch], mut take: impl FnMut(Partial)) {
-    let mut splitter = Splitter::default();
-    let mut combiner = Combiner::new(KEY, Config::default().window.pane_s);
+    let mut worker = Worker::new(&traffic::settings());
     for batch in batches {
-        let (partial, refusals) = combine_batch(batch, &mut splitter, &mut combiner);
-        assert_eq!(refusals.total(), 0);
+        let (partial, decoded) = worker.combine(batch);
+        assert_eq!(decoded.refusals.total(), 0);
         take(partial);
     }
 }
@@ -101,7 +101,7 @@ fn combine(batches: &[Batch], mut take: impl FnMut(Partial)) {
 fn group_by(batches: &[Batch]) -> GroupBy {
     let mut groups = GroupBy::default();
     for batch in batches {
-        let text = std::str::from_utf8(&batch.bytes).unwrap();
+        let text = traffic::text(batch);
         text.lines().filter_map(peer::parse).for_each(|row| groups.add(&row));
     }
     groups.close();

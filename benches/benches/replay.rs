@@ -10,15 +10,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use flowscout::config::Config;
 use flowscout::detect::Detector;
-use flowscout::flow::Layout;
-use flowscout::pipeline::{self, Observer, Outcome, Settings};
+use flowscout::pipeline::{self, Observer, Outcome};
 use flowscout::signal::Signal;
+use flowscout::source::parquet::Columns;
 use flowscout::source::{SourceError, file::Files};
 use flowscout_benches::meter::compare;
 use flowscout_benches::peer::{self, GroupBy};
-use flowscout_benches::traffic::{self, KEY, Kinds};
+use flowscout_benches::traffic::{self, Kinds};
 
 fn main() {
     let traffic = traffic::million();
@@ -47,11 +46,10 @@ fn main() {
 }
 
 fn replay(path: &Path) -> (u64, u64, Kinds) {
-    let files = Files::new(vec![path.to_owned()], Layout::default_version_2());
-    let settings = Settings { workers: 1, key: KEY, pane_s: Config::default().window.pane_s };
+    let files = Files::new(vec![path.to_owned()], Columns::Used);
     let mut detector = traffic::detector();
     let mut watcher = Watcher::default();
-    let outcome = pipeline::run(files, settings, &mut detector, &mut watcher);
+    let outcome = pipeline::run(files, &traffic::settings(), &mut detector, &mut watcher);
     assert_eq!(outcome.refusals.total(), 0);
     let totals = detector.totals();
     (totals.records, totals.bytes, watcher.opened)

@@ -54,6 +54,36 @@ pub fn parse(line: &str) -> Option<Row<'_>> {
     })
 }
 
+/// Reads a line of [`ALL_OF_VERSION_5`](crate::traffic::ALL_OF_VERSION_5); `None` as above.
+#[must_use]
+pub fn parse_all_of_version_5(line: &str) -> Option<Row<'_>> {
+    let mut fields = line.split(' ');
+    let is_accepted = fields.nth(1)? == "ACCEPT";
+    let bytes = value(fields.nth(1))?;
+    let destination_port = value(fields.nth(1))?;
+    let end_s = value(fields.next())?;
+    let interface_id = fields.nth(2)?;
+    let packets = value(fields.nth(1))?;
+    let destination = value(fields.nth(1))?;
+    let source = value(fields.nth(1))?;
+    let protocol = value(fields.next())?;
+    let source_port = value(fields.nth(2))?;
+    let start_s = value(fields.next())?;
+    Some(Row {
+        interface_id,
+        source,
+        destination,
+        source_port,
+        destination_port,
+        protocol,
+        packets,
+        bytes,
+        start_s,
+        end_s,
+        is_accepted,
+    })
+}
+
 fn value<T: FromStr>(field: Option<&str>) -> Option<T> {
     field?.parse().ok()
 }

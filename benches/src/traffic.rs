@@ -1,12 +1,11 @@
 //! One stream of generated traffic for all benchmarks: a million records of a busy VPC with attacks hidden in it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use flowscout::batch::Batch;
+use flowscout::batch::{Batch, Content};
 use flowscout::config::Config;
 use flowscout::detect::Detector;
-use flowscout::flow::Layout;
+use flowscout::pipeline::Settings;
 use flowscout::signal::{Signal, Status};
 use flowscout::source::cut::Cutter;
 use loadgen::{Generator, LineFormat, Plan, Profile, Scenario};
@@ -27,25 +26,40 @@ pub struct Traffic {
     pub injected: Kinds,
 }
 
+/// The 14 fields of version 2.
+pub const DEFAULT: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} \
+    ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}";
+
+/// All 29 fields of versions 2 to 5, in the order in which the AWS console puts them when all are chosen: by name.
+pub const ALL_OF_VERSION_5: &str = "${account-id} ${action} ${az-id} ${bytes} ${dstaddr} ${dstport} ${end} \
+    ${flow-direction} ${instance-id} ${interface-id} ${log-status} ${packets} ${pkt-dst-aws-service} ${pkt-dstaddr} \
+    ${pkt-src-aws-service} ${pkt-srcaddr} ${protocol} ${region} ${srcaddr} ${srcport} ${start} ${sublocation-id} \
+    ${sublocation-type} ${subnet-id} ${tcp-flags} ${traffic-path} ${type} ${version} ${vpc-id}";
+
 /// 1,000 s of the `busy` profile at 1,000 records per second, with all attacks that fit: some 112 MB.
+#[must_use]
+pub fn million() -> Traffic {
+    seconds(1_000, LineFormat::default())
+}
+
+/// So many seconds of the same traffic in another format.
 ///
 /// # Panics
-/// When the generator refuses the plan, which is fixed.
+/// When the generator refuses the plan, which is fixed but for its length.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a benchmark without its input has no use")]
-pub fn million() -> Traffic {
-    const SECONDS: u32 = 1_000;
+pub fn seconds(duration_s: u32, format: LineFormat) -> Traffic {
     let plan = Plan {
         profile: Profile::busy(),
-        scenarios: Scenario::fitting(SECONDS),
+        scenarios: Scenario::fitting(duration_s),
         rate_per_s: 1_000,
-        duration_s: SECONDS,
+        duration_s,
         seed: 1,
         start_s: 1_767_225_600,
-        format: LineFormat::default(),
+        format,
     };
     let mut generator = Generator::new(&plan).expect("the plan is valid");
-    let mut text = Vec::with_capacity(120 << 20);
+    let mut text = Vec::new();
     while generator.next_chunk(&mut text) {}
     let mut injected = Kinds::new();
     for row in generator.truth() {
@@ -69,9 +83,25 @@ pub fn head(text: &[u8], bytes: usize) -> &[u8] {
 #[must_use]
 #[expect(clippy::expect_used, reason = "reading from memory does not fail")]
 pub fn batches(text: &[u8]) -> Vec<Batch> {
-    let layout = Arc::new(Layout::default_version_2());
-    let mut cutter = Cutter::new(text, "memory".into(), layout);
+    let mut cutter = Cutter::new(text, "memory".into());
     std::iter::from_fn(|| cutter.next_batch().expect("memory can be read")).collect()
+}
+
+/// The text of a batch of lines.
+///
+/// # Panics
+/// When it is another batch, or no UTF-8.
+#[must_use]
+#[expect(clippy::expect_used, reason = "generated lines are ASCII")]
+pub fn text(batch: &Batch) -> &str {
+    let Content::Lines(lines) = &batch.content else { panic!("a batch of lines") };
+    std::str::from_utf8(&lines.bytes).expect("generated lines are ASCII")
+}
+
+/// One worker, and all defaults.
+#[must_use]
+pub fn settings() -> Settings {
+    Settings::new(1, KEY, Config::default().window.pane_s)
 }
 
 /// A fold with nothing seen, under the default configuration.
@@ -81,7 +111,7 @@ pub fn batches(text: &[u8]) -> Vec<Batch> {
 #[must_use]
 #[expect(clippy::expect_used, reason = "a benchmark without its subject has no use")]
 pub fn detector() -> Detector {
-    let Config { network, window, rules } = Config::default();
+    let Config { network, window, rules, .. } = Config::default();
     Detector::new(rules, network, window, KEY).expect("the default sketches can be made")
 }
 

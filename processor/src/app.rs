@@ -4,7 +4,7 @@
 //! 2 when the command line, the configuration or a path makes no sense.
 
 mod check;
-mod decode;
+mod decode_command;
 mod demo;
 mod replay;
 mod report;
@@ -13,14 +13,15 @@ mod terminal;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use sketches::hash::HashKey;
 
-use crate::cli::{Cli, Command, Detection};
+use crate::cli::{Cli, Command, Detection, Format};
 use crate::config::Config;
+use crate::decode::{self, Formats};
 use crate::detect::Detector;
-use crate::flow::Layout;
 use crate::pipeline::Settings;
 use crate::telemetry;
 
@@ -39,7 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Demo(demo) => demo::run(&demo),
         Command::Replay(replay) => replay::run(&replay),
-        Command::Decode(decode) => decode::run(&decode),
+        Command::Decode(decode) => decode_command::run(&decode),
         Command::Check(check) => check::run(&check),
     };
     let (code, error) = match result {
@@ -66,20 +67,31 @@ fn io_failure<E: Into<anyhow::Error>>(error: E) -> Failure {
     Failure::Io(error.into())
 }
 
-/// Configuration, threads and key of a command that detects.
-fn detection(options: &Detection) -> Result<(Config, Settings), Failure> {
+/// Configuration, threads and key of a command that detects, and what should be said about its formats.
+fn detection(
+    options: &Detection,
+    format: &Format,
+) -> Result<(Config, Settings, Vec<String>), Failure> {
     let config = match &options.config {
         Some(path) => Config::load(path),
         None => Config::preset(options.preset.unwrap_or_default()),
     };
     let config = config.map_err(misuse)?;
-    let workers = options.workers.map_or_else(default_workers, usize::from);
-    let settings = Settings { workers, key: hash_key()?, pane_s: config.window.pane_s };
-    Ok((config, settings))
+    let (formats, notes) = formats(format, &config.decode)?;
+    let settings = Settings {
+        workers: options.workers.map_or_else(default_workers, usize::from),
+        key: hash_key()?,
+        pane_s: config.window.pane_s,
+        formats,
+        limits: config.decode.limits(),
+        health: config.decode.threshold(),
+    };
+    Ok((config, settings, notes))
 }
 
-fn detector(config: Config, settings: Settings) -> Result<Detector, Failure> {
-    Detector::new(config.rules, config.network, config.window, settings.key)
+fn detector(config: &Config, settings: &Settings) -> Result<Detector, Failure> {
+    let Config { rules, network, window, .. } = config.clone();
+    Detector::new(rules, network, window, settings.key)
         .context("the sketches cannot be made")
         .map_err(io_failure)
 }
@@ -103,16 +115,34 @@ fn hash_key() -> Result<HashKey, Failure> {
     }
 }
 
-/// The layout that `--format` means, with what should be said about it.
-fn layout(format: &str) -> Result<(Layout, Vec<String>), Failure> {
-    let layout = match format {
-        "auto" | "default" => Layout::default_version_2(),
-        format => Layout::from_format(format).map_err(misuse)?,
-    };
-    let note = |(name, near): (&str, Option<&str>)| {
+/// How lines are written: as `--format` says, or else the configuration; with what should be said about it.
+fn formats(
+    options: &Format,
+    config: &decode::Config,
+) -> Result<(Arc<Formats>, Vec<String>), Failure> {
+    let mut config = config.clone();
+    let mut key = "decode.format";
+    if !options.format.is_empty() {
+        config.format = decode::Texts::Several(options.format.clone());
+        key = "--format";
+    }
+    let formats = config.formats(key);
+    let formats = formats.map_err(|(key, error)| misuse(anyhow::anyhow!("{key}: {error}")))?;
+    let notes = formats.iter().flat_map(notes).collect();
+    Ok((Arc::new(formats), notes))
+}
+
+fn notes(format: &decode::Format) -> Vec<String> {
+    let key = format.key();
+    let mut notes = Vec::new();
+    for (name, near) in format.layouts().iter().flat_map(|layout| layout.unknown_names()) {
         let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        format!("--format: unknown field {name}, its values are ignored{hint}")
-    };
-    let notes = layout.unknown_names().into_iter().map(note).collect();
-    Ok((layout, notes))
+        notes.push(format!("{key}: unknown field {name}, its values are ignored{hint}"));
+    }
+    if !format.is_unambiguous() {
+        notes.push(format!(
+            "{key}: two formats have the same number of fields, so a line that fits both is read by the first"
+        ));
+    }
+    notes
 }

@@ -71,7 +71,7 @@ pub struct Replay {
     /// Files, folders and patterns, plain or gzip; `-` is standard input.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The layout of lines without a header.
+    /// The format of lines without a header.
     #[command(flatten)]
     pub format: Format,
     /// How to detect and with what.
@@ -80,6 +80,9 @@ pub struct Replay {
     /// Write the signals as JSON lines to this file; `-` is standard output.
     #[arg(long, value_name = "OUT")]
     pub signals: Option<PathBuf>,
+    /// Write what is refused to this file, as JSON lines that `replay` and `decode` read again. Overrides `dead_letters.path`.
+    #[arg(long, value_name = "OUT")]
+    pub dead_letters: Option<PathBuf>,
     /// The report on standard error at the end.
     #[arg(long, value_enum, default_value_t)]
     pub report: ReportFormat,
@@ -91,9 +94,12 @@ pub struct Decode {
     /// Files, folders and patterns, plain or gzip; `-`, the default, is standard input.
     #[arg(default_value = "-", value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The layout of lines without a header.
+    /// The format of lines without a header.
     #[command(flatten)]
     pub format: Format,
+    /// A configuration file, of which the section `decode` is used.
+    #[arg(long, value_name = "C")]
+    pub config: Option<PathBuf>,
 }
 
 /// `flowscout check`.
@@ -107,13 +113,14 @@ pub struct Check {
     pub workers: u16,
 }
 
-/// The layout of lines without a header.
+/// The format of lines without a header.
 #[derive(Debug, Args)]
 pub struct Format {
-    /// `auto` (a header line, or the default), `default` (the 14 fields of version 2), or an AWS format string such as
-    /// '${version} ${srcaddr} …'. A header line in a file always wins.
-    #[arg(long, default_value = "auto", value_name = "F")]
-    pub format: String,
+    /// `auto` (the default formats of VPC and transit gateway flow logs), `default` (the 14 fields of version 2), or an AWS
+    /// format string such as '${version} ${srcaddr} …'. May be given several times: a line is read by the first that fits it.
+    /// A header line in a file always wins. Default: `decode.format` of the configuration, which is `auto`.
+    #[arg(long, value_name = "F")]
+    pub format: Vec<String>,
 }
 
 /// How to detect and with what.

@@ -6,12 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{detect, window};
+use crate::flow::LayoutError;
+use crate::sink::dead_letters;
+use crate::{decode, detect, window};
 
 /// All settings. Each section's meaning stands with its module; `deploy/config/flowscout.toml` shows every key.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// How lines are written, and how much may be unpacked.
+    pub decode: decode::Config,
+    /// Where refused bytes are kept.
+    pub dead_letters: dead_letters::Config,
     /// What is ours.
     pub network: window::NetworkConfig,
     /// How event time is cut and how much may be remembered.
@@ -123,6 +129,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
+        self.check_decode()?;
         let pane_s = self.window.pane_s;
         require(pane_s >= 1, "window.pane_s", "must be at least 1")?;
         let is_sane = (1 << 20..=STATE_BYTES_MAX).contains(&self.window.state_bytes_max);
@@ -147,6 +154,22 @@ impl Config {
         let problem = format!("must be at most {surge_max_s} with this window.pane_s");
         require(is_held, "rules.rejected_surge.window_s", &problem)?;
         self.check_shares()
+    }
+
+    fn check_decode(&self) -> Result<(), (String, String)> {
+        let formats = self.decode.formats("decode.format");
+        let formats = formats.map_err(|(key, error)| (key, error.to_string()))?;
+        for format in formats.iter() {
+            for layout in format.layouts() {
+                let error = |error: LayoutError| (format.key().to_string(), error.to_string());
+                layout.require_detection_fields().map_err(error)?;
+            }
+        }
+        let is_sane = (1 << 16..=1 << 32).contains(&self.decode.decompressed_bytes_max);
+        let problem = "must lie between 65536 (64 KiB) and 4294967296 (4 GiB)";
+        require(is_sane, "decode.decompressed_bytes_max", problem)?;
+        let is_share = (0.0..=1.0).contains(&self.decode.refusal_ratio_max);
+        require(is_share, "decode.refusal_ratio_max", "must lie between 0 and 1")
     }
 
     fn check_shares(&self) -> Result<(), (String, String)> {

@@ -3,6 +3,7 @@
 //! One thread reads, `workers` threads decode and combine, and the calling thread folds. Every queue is bounded, so a slow
 //! fold slows the reader instead of filling memory, and what waits is at most [`batches_in_flight_max`] batches.
 
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -10,14 +11,17 @@ use sketches::hash::HashKey;
 
 use crate::batch::Batch;
 use crate::combine::{Combiner, Partial};
-use crate::decode::{Position, Refusals, Splitter, lines, parse_line};
+use crate::decode::health::{Change, Health, Threshold};
+use crate::decode::{
+    self, Decoded, Decoder, Formats, Letters, Limits, RecordParser, Records, Refusals,
+};
 use crate::detect::Detector;
 use crate::flow::Line;
 use crate::journal;
 use crate::signal::Signal;
 
 /// How many threads, and how the core is keyed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Threads that decode and combine; at least 1.
     pub workers: usize,
@@ -25,6 +29,22 @@ pub struct Settings {
     pub key: HashKey,
     /// Width of a pane in seconds.
     pub pane_s: u32,
+    /// How lines without a header are written.
+    pub formats: Arc<Formats>,
+    /// How much may be peeled from one payload.
+    pub limits: Limits,
+    /// When refusals are a problem.
+    pub health: Threshold,
+}
+
+impl Settings {
+    /// With the defaults of decoding.
+    #[must_use]
+    pub fn new(workers: usize, key: HashKey, pane_s: u32) -> Self {
+        let decode = decode::Config::default();
+        let (limits, health) = (decode.limits(), decode.threshold());
+        Self { workers, key, pane_s, formats: Arc::default(), limits, health }
+    }
 }
 
 /// What the calling thread sees of the run.
@@ -35,13 +55,19 @@ pub trait Observer<E> {
     fn batch(&mut self, detector: &Detector, outcome: &Outcome);
     /// The source could not read something, and went on.
     fn problem(&mut self, problem: E);
+    /// A batch held what could not be read.
+    fn refused(&mut self, _letters: &Letters) {}
+    /// Too many lines of an origin are refused, or no longer.
+    fn health(&mut self, _change: Change) {}
 }
 
 /// What remains of a run beside the detector's state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outcome {
     /// Lines that could not be read.
     pub refusals: Refusals,
+    /// Whether too many of them were.
+    pub health: Health,
     /// Batches folded.
     pub batches: u64,
 }
@@ -57,7 +83,7 @@ const QUEUED_PER_WORKER: usize = 1;
 /// Carries every batch of `source` through decode, observe, combine and the fold, in the order of the source.
 pub fn run<E: Send>(
     source: impl Iterator<Item = Result<Batch, E>> + Send,
-    settings: Settings,
+    settings: &Settings,
     detector: &mut Detector,
     observer: &mut impl Observer<E>,
 ) -> Outcome {
@@ -71,28 +97,43 @@ pub fn run<E: Send>(
             scope.spawn(move || work(&batches, &to_fold, settings));
         }
         drop((batches, to_fold));
-        fold(combined, detector, observer)
+        fold(combined, settings, detector, observer)
     })
 }
 
-/// One batch through the pure core up to its partial: bytes, lines, records, observations, rows.
-pub fn combine_batch(
-    batch: &Batch,
-    splitter: &mut Splitter,
-    combiner: &mut Combiner,
-) -> (Partial, Refusals) {
-    let mut refusals = Refusals::default();
-    for (number, line) in lines(&batch.bytes, batch.first_line) {
-        match parse_line(line, &batch.layout, splitter, &mut refusals.oddities) {
-            Ok(Line::Flow(record)) => combiner.add(&record),
-            Ok(Line::Silence) => combiner.add_silent(),
-            Ok(Line::Blind { interface_id, start_s, end_s }) => {
-                combiner.add_blind(interface_id, start_s, end_s);
-            }
-            Err(refusal) => refusals.count(refusal, &batch.id.source, Position::line(number), line),
+/// Carries batches through the pure core up to their partials: bytes, lines, records, observations, rows. One per
+/// thread; it keeps buffers, and nothing of a batch.
+#[derive(Debug)]
+pub struct Worker {
+    decoder: Decoder,
+    parser: RecordParser,
+    combiner: Combiner,
+}
+
+impl Worker {
+    /// As `settings` say.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            decoder: Decoder::new(Arc::clone(&settings.formats), settings.limits),
+            parser: RecordParser::new(settings.limits),
+            combiner: Combiner::new(settings.key, settings.pane_s),
         }
     }
-    (combiner.finish(batch.id.clone()), refusals)
+
+    /// One batch.
+    pub fn combine(&mut self, batch: &Batch) -> (Partial, Decoded) {
+        let Self { decoder, parser, combiner } = self;
+        let mut records = Records::new(parser, |line: Line<'_>| match line {
+            Line::Flow(record) => combiner.add(&record),
+            Line::Silence => combiner.add_silent(),
+            Line::Blind { interface_id, start_s, end_s } => {
+                combiner.add_blind(interface_id, start_s, end_s);
+            }
+        });
+        let decoded = decoder.decode(batch, &mut records);
+        (combiner.finish(batch.id.clone()), decoded)
+    }
 }
 
 type Numbered<T> = (u64, T);
@@ -110,17 +151,17 @@ fn read<E>(
 
 fn work<E>(
     batches: &Receiver<Numbered<Result<Batch, E>>>,
-    to_fold: &Sender<Numbered<Result<(Partial, Refusals), E>>>,
-    settings: Settings,
+    to_fold: &Sender<Numbered<Result<(Partial, Decoded), E>>>,
+    settings: &Settings,
 ) {
-    let mut splitter = Splitter::default();
-    let mut combiner = Combiner::new(settings.key, settings.pane_s);
+    let mut worker = Worker::new(settings);
     for (position, batch) in batches {
         let combined = batch.map(|batch| {
-            let (partial, refusals) = combine_batch(&batch, &mut splitter, &mut combiner);
-            let (records, rows) = (partial.records, partial.conversations.len());
-            tracing::debug!(batch = %batch.id, records, rows, refused = refusals.total(), "combined");
-            (partial, refusals)
+            let combined = worker.combine(&batch);
+            let (records, rows) = (combined.0.records, combined.0.conversations.len());
+            let refused = combined.1.refusals.total();
+            tracing::debug!(batch = %batch.id, records, rows, refused, "combined");
+            combined
         });
         if to_fold.send((position, combined)).is_err() {
             return;
@@ -130,18 +171,26 @@ fn work<E>(
 
 /// Owns its end of the queue: should it panic, the workers see the queue close and end, instead of waiting for it.
 fn fold<E>(
-    combined: Receiver<Numbered<Result<(Partial, Refusals), E>>>,
+    combined: Receiver<Numbered<Result<(Partial, Decoded), E>>>,
+    settings: &Settings,
     detector: &mut Detector,
     observer: &mut impl Observer<E>,
 ) -> Outcome {
     let mut journal = journal::Memory::new();
-    let mut outcome = Outcome::default();
+    let health = Health::new(settings.health);
+    let mut outcome = Outcome { refusals: Refusals::default(), health, batches: 0 };
     for (position, entry) in combined {
         journal.append(position, entry);
         while let Some(entry) = journal.take_next() {
             match entry {
-                Ok((partial, refusals)) => {
-                    outcome.refusals.merge(&refusals);
+                Ok((partial, decoded)) => {
+                    outcome.refusals.merge(&decoded.refusals);
+                    if decoded.refusals.total() > 0 {
+                        observer.refused(&decoded.letters);
+                    }
+                    for change in outcome.health.apply(&decoded.tallies) {
+                        observer.health(change);
+                    }
                     outcome.batches += 1;
                     detector.apply(&partial, &mut |signal| observer.signal(signal));
                     tracing::debug!(batch = %partial.id, "folded");
@@ -158,13 +207,11 @@ fn fold<E>(
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
     use std::sync::mpsc::sync_channel;
     use std::time::Duration;
 
     use super::*;
-    use crate::batch::BatchId;
-    use crate::flow::Layout;
+    use crate::batch::{BatchId, Content, Lines};
     use crate::{detect, window};
 
     struct Fragile;
@@ -182,18 +229,18 @@ mod tests {
         let (done, ended) = sync_channel(1);
         thread::spawn(move || {
             let key = HashKey::new(1, 2);
-            let layout = Arc::new(Layout::default_version_2());
-            let batches = (0..1000).map(move |offset_bytes| {
+            let batches = (0..1000).map(|offset_bytes| {
                 let id = BatchId { source: "test".into(), offset_bytes };
                 let bytes = b"nonsense\n".to_vec();
-                Ok(Batch { id, first_line: 1, bytes, layout: Arc::clone(&layout) })
+                let lines = Lines { first_line: 1, bytes, layout: None };
+                Ok(Batch { id, content: Content::Lines(lines) })
             });
-            let settings = Settings { workers: 2, key, pane_s: 30 };
+            let settings = Settings::new(2, key, 30);
             let rules = detect::Config::default();
             let (network, window) = (window::NetworkConfig::default(), window::Config::default());
             let mut detector = Detector::new(rules, network, window, key).unwrap();
             let run = std::panic::AssertUnwindSafe(|| {
-                run(batches, settings, &mut detector, &mut Fragile);
+                run(batches, &settings, &mut detector, &mut Fragile);
             });
             done.send(std::panic::catch_unwind(run).is_err()).unwrap();
         });

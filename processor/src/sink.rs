@@ -1,4 +1,6 @@
-//! Where signals go: JSON lines to a file or to standard output.
+//! Where signals go: JSON lines to a file or to standard output. And where refused bytes go.
+
+pub mod dead_letters;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -1,8 +1,10 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
 pub mod cut;
+pub mod documents;
 pub mod file;
 pub mod generator;
+pub mod parquet;
 mod paths;
 
 pub use paths::{PathError, expand};
@@ -30,5 +32,23 @@ pub enum SourceError {
         line: u64,
         /// Why.
         error: io::Error,
+    },
+    /// It broke off within a JSON document; all whole ones before were used.
+    #[error("{path}:record {record}: cannot read on: {error}")]
+    ReadDocument {
+        /// The file.
+        path: Arc<str>,
+        /// The document that was being read, counted from 1.
+        record: u64,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is no Parquet file that can be read, or one of its row groups is not.
+    #[error("{path}: {error}")]
+    Parquet {
+        /// The file.
+        path: Arc<str>,
+        /// Why.
+        error: parquet::ParquetError,
     },
 }

@@ -2,10 +2,20 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot read its corpus has failed")]
 
+#[path = "corpus/aggregate.rs"]
+mod aggregate;
+#[path = "corpus/documents.rs"]
+mod documents;
+#[path = "corpus/parquet.rs"]
+mod parquet;
+#[path = "corpus/payload.rs"]
+mod payload;
+#[path = "corpus/text.rs"]
+mod text;
+
 use std::path::Path;
 
 /// Gives every input of a target's corpus to `check`.
-#[expect(dead_code, reason = "the first target brings its check")]
 fn replay(target: &str, check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let entries = std::fs::read_dir(&folder).expect("the corpus is committed");
@@ -15,4 +25,29 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
         inputs += 1;
     }
     assert!(inputs > 10, "{target}: the corpus is lost");
+}
+
+#[test]
+fn parquet_files_and_pages_are_read_to_an_end() {
+    replay("parquet", parquet::check);
+}
+
+#[test]
+fn lines_are_read_as_the_slow_way_reads_them() {
+    replay("text", text::check);
+}
+
+#[test]
+fn payloads_give_the_same_each_time_and_no_more_bytes_than_there_are() {
+    replay("payload", payload::check);
+}
+
+#[test]
+fn documents_are_read_alike_by_the_fast_paths_and_the_full_parser() {
+    replay("documents", documents::check);
+}
+
+#[test]
+fn aggregates_give_what_a_slow_reading_gives() {
+    replay("aggregate", aggregate::check);
 }

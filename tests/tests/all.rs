@@ -5,8 +5,10 @@ mod all {
     mod accuracy;
     mod bad_input;
     mod contract;
+    mod dead_letters;
     mod documented;
     mod end_to_end;
     mod examples;
+    mod formats;
     mod vectors;
 }

@@ -12,7 +12,7 @@ use loadgen::{LineFormat, Plan, Profile, Scenario, Scorecard, Truth};
 
 use super::replay::{now, open_sink};
 use super::{Failure, detection, detector, io_failure, misuse, report, terminal};
-use crate::cli::Demo;
+use crate::cli::{Demo, Format};
 use crate::detect::Detector;
 use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
@@ -30,9 +30,11 @@ const TALKERS: usize = 10;
 pub(super) fn run(options: &Demo) -> Result<ExitCode, Failure> {
     let generated = Generated::new(&plan(options)).map_err(misuse)?;
     let truth = Truth::from_rows(generated.truth());
-    let (config, settings) = detection(&options.detection)?;
+    // The generator says how it writes.
+    let format = Format { format: Vec::new() };
+    let (config, settings, _notes) = detection(&options.detection, &format)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
-    let mut detector = detector(config, settings)?;
+    let mut detector = detector(&config, &settings)?;
     let server = if options.no_web { None } else { Some(serve(options)?) };
     let title = introduction(options, generated.truth().len());
     if let Some(server) = &server {
@@ -41,7 +43,7 @@ pub(super) fn run(options: &Demo) -> Result<ExitCode, Failure> {
     let mut observer = Watcher::new(options, sink, server.as_ref(), &title);
     observer.say(&title).and_then(|()| observer.say("")).map_err(io_failure)?;
     let source = pace::Paced::new(generated, options.pace, observer.started);
-    let outcome = pipeline::run(source, settings, &mut detector, &mut observer);
+    let outcome = pipeline::run(source, &settings, &mut detector, &mut observer);
     let (scorecard, elapsed) = observer.finish(&detector, &outcome, &truth)?;
     let mut out = io::stdout().lock();
     write!(

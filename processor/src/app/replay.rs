@@ -10,40 +10,49 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 
 use super::report::{Report, Told};
-use super::{Failure, detection, detector, io_failure, layout, misuse, terminal};
+use super::{Failure, detection, detector, io_failure, misuse, terminal};
 use crate::cli::{Replay, ReportFormat};
+use crate::config::Config;
+use crate::decode::health::Change;
+use crate::decode::{Formats, Letters};
 use crate::detect::Detector;
+use crate::flow::LayoutError;
 use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
+use crate::sink::dead_letters::{self, DeadLetters};
+use crate::source::parquet::Columns;
 use crate::source::{self, SourceError, file::Files};
 
 pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
-    let (layout, mut notes) = layout(&options.format.format)?;
-    let missing = layout.missing_for_scans().into_iter();
-    notes.extend(missing.map(|name| format!("--format: it has no {name}, so no scan can be told")));
+    let (config, settings, mut notes) = detection(&options.detection, &options.format)?;
+    notes.extend(check_formats(&settings.formats)?);
     if options.report != ReportFormat::Json {
         notes.iter().for_each(|note| terminal::complain(note));
     }
-    layout.require_detection_fields().map_err(misuse)?;
     let paths = source::expand(&options.paths).map_err(misuse)?;
-    let (config, settings) = detection(&options.detection)?;
-    refuse_input_as_output(options.signals.as_deref(), &paths)?;
+    let dead_letters = dead_letters(options, &config);
+    refuse_input_as_output("--signals", options.signals.as_deref(), &paths)?;
+    refuse_input_as_output("dead letters", Some(Path::new(&dead_letters.path)), &paths)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
-    let mut detector = detector(config, settings)?;
+    let letters = DeadLetters::create(&dead_letters)
+        .with_context(|| format!("{}: cannot create", dead_letters.path))
+        .map_err(io_failure)?;
+    let mut detector = detector(&config, &settings)?;
     let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
-    let files = Files::new(paths, layout);
+    let files = Files::new(paths, Columns::Used);
     let mut observer = Watcher {
         consumed_bytes: files.consumed_bytes(),
         bar,
         sink,
+        letters,
         failure: None,
         findings: Vec::new(),
         problems: Vec::new(),
     };
     let started = now();
     tracing::info!(workers = settings.workers, "replay begins");
-    let outcome = pipeline::run(files, settings, &mut detector, &mut observer);
+    let outcome = pipeline::run(files, &settings, &mut detector, &mut observer);
     let elapsed = started.elapsed();
     observer.bar.finish_and_clear();
     if let Some(failure) = observer.failure {
@@ -54,7 +63,9 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
         observer.problems.iter().for_each(|problem| terminal::complain(problem));
     }
     observer.refresh(&detector);
-    let told = Told { findings: &observer.findings, problems: &observer.problems, notes: &notes };
+    let letters = observer.letters.as_ref().map(DeadLetters::counts);
+    let (findings, problems) = (&observer.findings[..], &observer.problems[..]);
+    let told = Told { findings, problems, notes: &notes, letters };
     Report::new(&detector, &outcome, elapsed, told).print(options.report).map_err(io_failure)?;
     let (records, findings) = (detector.totals().records, detector.findings().opened());
     tracing::info!(records, refused = outcome.refusals.total(), findings, "replay ended");
@@ -75,15 +86,44 @@ pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
 }
 
 /// Creating the output would empty a file that is about to be read.
-fn refuse_input_as_output(output: Option<&Path>, inputs: &[PathBuf]) -> Result<(), Failure> {
+fn refuse_input_as_output(
+    what: &str,
+    output: Option<&Path>,
+    inputs: &[PathBuf],
+) -> Result<(), Failure> {
     let Some(Ok(output)) = output.map(Path::canonicalize) else { return Ok(()) };
     let is_input =
         inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output));
     if is_input {
         let path = output.display();
-        return Err(misuse(anyhow::anyhow!("--signals: {path} is one of the files to be read")));
+        return Err(misuse(anyhow::anyhow!("{what}: {path} is one of the files to be read")));
     }
     Ok(())
+}
+
+/// Detection needs addresses and a time in every format, and ports to tell a scan.
+fn check_formats(formats: &Formats) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    for format in formats.iter() {
+        let key = format.key();
+        for layout in format.layouts() {
+            let error = |error: LayoutError| misuse(anyhow::anyhow!("{key}: {error}"));
+            layout.require_detection_fields().map_err(error)?;
+            let missing = layout.missing_for_scans().into_iter();
+            notes.extend(
+                missing.map(|name| format!("{key}: it has no {name}, so no scan can be told")),
+            );
+        }
+    }
+    Ok(notes)
+}
+
+fn dead_letters(options: &Replay, config: &Config) -> dead_letters::Config {
+    let mut dead_letters = config.dead_letters.clone();
+    if let Some(path) = &options.dead_letters {
+        dead_letters.path = path.to_string_lossy().into_owned();
+    }
+    dead_letters
 }
 
 fn size_of(paths: &[PathBuf]) -> u64 {
@@ -100,6 +140,7 @@ struct Watcher {
     consumed_bytes: Arc<AtomicU64>,
     bar: ProgressBar,
     sink: Option<JsonLines>,
+    letters: Option<DeadLetters>,
     failure: Option<anyhow::Error>,
     findings: Vec<Signal>,
     problems: Vec<String>,
@@ -139,6 +180,24 @@ impl Observer<SourceError> for Watcher {
             let records = terminal::grouped(detector.totals().records);
             let findings = detector.findings().opened();
             self.bar.set_message(format!("{records} records, {findings} findings"));
+        }
+    }
+
+    fn refused(&mut self, letters: &Letters) {
+        if let Some(sink) = &mut self.letters
+            && let Err(error) = sink.write(letters)
+        {
+            let error = anyhow::Error::new(error).context("cannot write dead letters");
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn health(&mut self, change: Change) {
+        match change {
+            Change::Raised(problem) => tracing::info!(%problem, "a format does not fit"),
+            Change::Cleared(origin) => {
+                tracing::info!(key = %origin.key, log_group = %origin.log_group, "the format fits again");
+            }
         }
     }
 

@@ -29,6 +29,11 @@ pub(super) struct Report<'r> {
     skipped_data_records: u64,
     refused_lines: u64,
     refusals: Vec<RefusalRow>,
+    /// Formats that do not fit what they read.
+    health: Vec<String>,
+    dead_letters: Option<u64>,
+    dead_letters_left_out: Option<u64>,
+    control_messages: u64,
     doubled_spaces: u64,
     millisecond_times: u64,
     late_rows: u64,
@@ -56,6 +61,8 @@ pub(super) struct Told<'r> {
     pub(super) problems: &'r [String],
     /// What should be known about the options.
     pub(super) notes: &'r [String],
+    /// Dead letters kept, and left out; `None` when none are kept.
+    pub(super) letters: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,6 +121,10 @@ impl<'r> Report<'r> {
             skipped_data_records: totals.blind,
             refused_lines: outcome.refusals.total(),
             refusals: refusals(outcome),
+            health: outcome.health.problems().map(|problem| problem.to_string()).collect(),
+            dead_letters: told.letters.map(|(kept, _)| kept),
+            dead_letters_left_out: told.letters.map(|(_, left_out)| left_out),
+            control_messages: outcome.refusals.oddities.control_messages,
             doubled_spaces: outcome.refusals.oddities.doubled_spaces,
             millisecond_times: outcome.refusals.oddities.millisecond_times,
             late_rows: window.late(),
@@ -188,6 +199,7 @@ impl<'r> Report<'r> {
 
     fn write_notes(&self, out: &mut String) -> std::fmt::Result {
         let notes = [
+            ("health probes of CloudWatch Logs", self.control_messages),
             ("lines with doubled spaces", self.doubled_spaces),
             ("records with times in milliseconds", self.millisecond_times),
             ("rows later than every window, dropped", self.late_rows),
@@ -217,7 +229,14 @@ impl<'r> Report<'r> {
                 "           replies stand in different files, raise it to what lies between, 300 say"
             )?;
         }
-        if self.refused_lines > self.records {
+        for problem in &self.health {
+            writeln!(out, "health     {problem}")?;
+        }
+        if let (Some(kept), Some(left_out)) = (self.dead_letters, self.dead_letters_left_out) {
+            let (kept, left_out) = (grouped(kept), grouped(left_out));
+            writeln!(out, "letters    {kept} kept, {left_out} left out")?;
+        }
+        if self.health.is_empty() && self.refused_lines > self.records {
             writeln!(out, "note       most lines were refused: is --format that of these files?")?;
         }
         for (what, count) in notes.into_iter().filter(|(_, count)| *count > 0) {

@@ -44,7 +44,8 @@ pub fn fields<'a, 'l>(
     values.collect()
 }
 
-fn read(field: Option<FieldId>, text: &[u8]) -> Result<Value<'_>, Refusal> {
+/// One value by the type of its field.
+pub(super) fn read(field: Option<FieldId>, text: &[u8]) -> Result<Value<'_>, Refusal> {
     let Some(field) = field.filter(|_| text != b"-") else {
         return Ok(if text == b"-" { Value::Absent } else { Value::Text(text) });
     };

@@ -110,20 +110,35 @@ impl<'a> Values<'a, '_> {
         self.number(id::TCP_FLAGS).map(|flags| Some(TcpFlags(flags)))
     }
 
-    /// `start` and `end` in seconds; each stands in for the other, and `start` is never after `end`.
+    /// `start` and `end` in seconds.
     fn times(&self, oddities: &mut Oddities) -> Result<(u64, u64), Refusal> {
-        let start: u64 = self.number(id::START)?;
-        let end: u64 = self.number(id::END)?;
-        let is_milliseconds = start.max(end) > SECONDS_MAX;
-        oddities.millisecond_times += u64::from(is_milliseconds);
-        let to_seconds = |time: u64| if time > SECONDS_MAX { time / 1000 } else { time };
-        let (start_s, end_s) = (to_seconds(start), to_seconds(end));
-        let end_s = if end_s == 0 { start_s } else { end_s };
-        if end_s == 0 || end_s > END_S_MAX {
-            return Err(refuse(Reason::BadTime, id::END));
-        }
-        Ok((if start_s == 0 { end_s } else { start_s.min(end_s) }, end_s))
+        let times = to_seconds(self.number(id::START)?, self.number(id::END)?);
+        oddities.millisecond_times += u64::from(times.has_milliseconds);
+        times.interval_s.ok_or(refuse(Reason::BadTime, id::END))
     }
+}
+
+/// The times of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Whether one of them was written in milliseconds.
+    pub(super) has_milliseconds: bool,
+    /// The first never after the second; `None` if there is no time, or one that cannot be meant.
+    pub(super) interval_s: Option<(u64, u64)>,
+}
+
+/// `start` and `end` as they are written, 0 when absent; each stands in for the other.
+#[inline]
+pub(super) fn to_seconds(start: u64, end: u64) -> Times {
+    let has_milliseconds = start.max(end) > SECONDS_MAX;
+    let to_seconds = |time: u64| if time > SECONDS_MAX { time / 1000 } else { time };
+    let (start_s, end_s) = (to_seconds(start), to_seconds(end));
+    let end_s = if end_s == 0 { start_s } else { end_s };
+    if end_s == 0 || end_s > END_S_MAX {
+        return Times { has_milliseconds, interval_s: None };
+    }
+    let start_s = if start_s == 0 { end_s } else { start_s.min(end_s) };
+    Times { has_milliseconds, interval_s: Some((start_s, end_s)) }
 }
 
 fn refuse(reason: Reason, field: FieldId) -> Refusal {

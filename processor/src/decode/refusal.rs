@@ -121,6 +121,15 @@ pub struct Oddities {
     pub control_messages: u64,
 }
 
+impl Oddities {
+    /// Adds the counts of a later part of the input.
+    pub const fn add(&mut self, later: Self) {
+        self.doubled_spaces += later.doubled_spaces;
+        self.millisecond_times += later.millisecond_times;
+        self.control_messages += later.control_messages;
+    }
+}
+
 /// Counters by reason, with the first example of each: bounded whatever the input.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
@@ -153,9 +162,7 @@ impl Refusals {
                 self.examples[row].clone_from(&later.examples[row]);
             }
         }
-        self.oddities.doubled_spaces += later.oddities.doubled_spaces;
-        self.oddities.millisecond_times += later.oddities.millisecond_times;
-        self.oddities.control_messages += later.oddities.control_messages;
+        self.oddities.add(later.oddities);
     }
 
     /// Lines refused for any reason.

@@ -56,6 +56,15 @@ impl Layout {
     const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
                            start end action log-status";
 
+    /// The default format of transit gateway flow logs, version 6 (AWS Transit Gateway guide, "AWS Transit Gateway Flow
+    /// Logs").
+    const DEFAULT_TRANSIT_GATEWAY: &str = "version resource-type account-id tgw-id tgw-attachment-id tgw-src-vpc-account-id \
+         tgw-dst-vpc-account-id tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id \
+         tgw-src-eni tgw-dst-eni tgw-src-az-id tgw-dst-az-id tgw-pair-attachment-id srcaddr dstaddr \
+         srcport dstport protocol packets bytes start end log-status type packets-lost-no-route \
+         packets-lost-blackhole packets-lost-mtu-exceeded packets-lost-ttl-expired tcp-flags region \
+         flow-direction pkt-src-aws-service pkt-dst-aws-service";
+
     /// The default format: the 14 fields of version 2.
     ///
     /// # Panics
@@ -64,6 +73,24 @@ impl Layout {
     #[expect(clippy::expect_used, reason = "the constant is checked by a test")]
     pub fn default_version_2() -> Self {
         Self::from_names(Self::DEFAULT.split(' ')).expect("documented fields")
+    }
+
+    /// The default format of transit gateways: the 36 fields of version 6.
+    ///
+    /// # Panics
+    /// Never: the constant names documented fields once.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the constant is checked by a test")]
+    pub fn default_transit_gateway() -> Self {
+        Self::from_names(Self::DEFAULT_TRANSIT_GATEWAY.split(' ')).expect("documented fields")
+    }
+
+    /// As an AWS format string.
+    #[must_use]
+    pub fn format_string(&self) -> String {
+        let fields: Vec<String> =
+            self.columns.iter().map(|column| format!("${{{}}}", column.name)).collect();
+        fields.join(" ")
     }
 
     /// From an AWS format string, `${version} ${srcaddr} …`; `$${…}` as Terraform writes it is understood too.
@@ -196,6 +223,14 @@ mod tests {
         assert_eq!(layout.columns().len(), 14);
         assert_eq!(layout.column_of(field::id::LOG_STATUS), Some(13));
         assert_eq!(layout.column_of(field::id::TCP_FLAGS), None);
+    }
+
+    #[test]
+    fn the_transit_gateway_default_has_every_documented_field_of_its_36() {
+        let layout = Layout::default_transit_gateway();
+        assert_eq!(layout.columns().len(), 36);
+        assert_eq!(layout.unknown_names(), []);
+        assert_eq!(Layout::from_format(&layout.format_string()).unwrap(), layout);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
-use crate::batch::{Batch, BatchId};
+use crate::batch::{Batch, BatchId, Content, Lines};
 use crate::decode::LINE_BYTES_MAX;
+use crate::decode::sections::{before_header, header, line_length};
 use crate::flow::Layout;
 
 /// Batches are about this large: big enough that a batch's rows repay their table, small enough for a core's cache.
@@ -20,7 +21,8 @@ pub const BATCH_BYTES: usize = 512 * 1024;
 pub struct Cutter<R> {
     reader: R,
     source: Arc<str>,
-    layout: Arc<Layout>,
+    /// What the last header line said.
+    layout: Option<Arc<Layout>>,
     /// Bytes read but not handed out; begins at a line start.
     rest: Vec<u8>,
     is_at_end: bool,
@@ -30,15 +32,16 @@ pub struct Cutter<R> {
     line: u64,
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What some editors put before UTF-8 text.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: Read> Cutter<R> {
-    /// Lines stand in `layout` until a header line says otherwise.
-    pub const fn new(reader: R, source: Arc<str>, layout: Arc<Layout>) -> Self {
+    /// Cuts what `reader` gives.
+    pub const fn new(reader: R, source: Arc<str>) -> Self {
         Self {
             reader,
             source,
-            layout,
+            layout: None,
             rest: Vec::new(),
             is_at_end: false,
             failure: None,
@@ -104,11 +107,11 @@ impl<R: Read> Cutter<R> {
     fn take(&mut self, end: usize) -> Option<Batch> {
         let mut start = 0;
         while let Some(layout) = header(&self.rest[start..end]) {
-            self.layout = Arc::new(layout);
+            self.layout = Some(Arc::new(layout));
             start += line_length(&self.rest[start..end]);
             self.line += 1;
         }
-        let (length, lines) = lines_before_header(&self.rest[start..end]);
+        let (length, lines) = before_header(&self.rest[start..end]);
         let rest = self.rest.split_off(start + length);
         let mut bytes = std::mem::replace(&mut self.rest, rest);
         let offset_bytes = self.offset_bytes + as_u64(start);
@@ -120,7 +123,8 @@ impl<R: Read> Cutter<R> {
         let first_line = self.line;
         self.line += lines;
         let id = BatchId { source: Arc::clone(&self.source), offset_bytes };
-        Some(Batch { id, first_line, bytes, layout: Arc::clone(&self.layout) })
+        let lines = Lines { first_line, bytes, layout: self.layout.clone() };
+        Some(Batch { id, content: Content::Lines(lines) })
     }
 
     /// Shortens a line that fills the buffer to just over what a line may be, so that the decoder refuses it, and skips to
@@ -151,29 +155,6 @@ impl<R: Read> Cutter<R> {
     }
 }
 
-/// The layout that the first line of `text` announces, if it is a header.
-fn header(text: &[u8]) -> Option<Layout> {
-    if !text.first()?.is_ascii_lowercase() {
-        return None;
-    }
-    let line = &text[..line_length(text)];
-    Layout::from_header(line.trim_ascii_end())
-}
-
-/// Bytes and lines of `text` up to the next header line.
-fn lines_before_header(text: &[u8]) -> (usize, u64) {
-    let (mut length, mut lines) = (0, 0);
-    while length < text.len() && header(&text[length..]).is_none() {
-        length += line_length(&text[length..]);
-        lines += 1;
-    }
-    (length, lines)
-}
-
-fn line_length(text: &[u8]) -> usize {
-    memchr(b'\n', text).map_or(text.len(), |place| place + 1)
-}
-
 fn as_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
@@ -185,9 +166,17 @@ mod tests {
     use super::*;
 
     fn cut(text: &[u8]) -> Vec<Batch> {
-        let layout = Arc::new(Layout::default_version_2());
-        let mut cutter = Cutter::new(text, "test".into(), layout);
+        let mut cutter = Cutter::new(text, "test".into());
         std::iter::from_fn(|| cutter.next_batch().unwrap()).collect()
+    }
+
+    fn lines(batch: &Batch) -> &Lines {
+        let Content::Lines(lines) = &batch.content else { panic!("{batch:?}") };
+        lines
+    }
+
+    fn joined(batches: &[Batch]) -> Vec<u8> {
+        batches.iter().flat_map(|batch| lines(batch).bytes.clone()).collect()
     }
 
     #[test]
@@ -195,9 +184,13 @@ mod tests {
         let batches = cut(b"srcaddr dstaddr end\n1 2 3\nend srcaddr\n4 5\n\n6 7");
         let seen: Vec<_> = batches
             .iter()
-            .map(|batch| (batch.first_line, &batch.bytes[..], batch.layout.columns().len()))
+            .map(lines)
+            .map(|lines| {
+                let columns = lines.layout.as_ref().map(|layout| layout.columns().len());
+                (lines.first_line, &lines.bytes[..], columns)
+            })
             .collect();
-        assert_eq!(seen, [(2, &b"1 2 3\n"[..], 3), (4, &b"4 5\n\n6 7"[..], 2)]);
+        assert_eq!(seen, [(2, &b"1 2 3\n"[..], Some(3)), (4, b"4 5\n\n6 7", Some(2))]);
         assert_eq!(batches[1].id.offset_bytes, 38);
     }
 
@@ -206,7 +199,7 @@ mod tests {
         let mut text = vec![b'x'; 3 * BATCH_BYTES];
         text.extend_from_slice(b"\nnext\n");
         let batches = cut(&text);
-        let bytes: Vec<u8> = batches.iter().flat_map(|batch| batch.bytes.clone()).collect();
+        let bytes = joined(&batches);
         assert_eq!(bytes.len(), LINE_BYTES_MAX + 1 + "\nnext\n".len());
         assert!(bytes.ends_with(b"\nnext\n"));
     }
@@ -235,23 +228,21 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn cuts_depend_on_the_bytes_alone_and_lose_none(
-            lines in prop::collection::vec("[0-9. ]{0,3000}", 0..600),
+            rows in prop::collection::vec("[0-9. ]{0,3000}", 0..600),
             step in 1000usize..200_000,
         ) {
-            let text = lines.join("\n").into_bytes();
-            let layout = Arc::new(Layout::default_version_2());
-            let mut slow = Cutter::new(Slow(&text, step), "test".into(), layout);
+            let text = rows.join("\n").into_bytes();
+            let mut slow = Cutter::new(Slow(&text, step), "test".into());
             let slow: Vec<_> = std::iter::from_fn(|| slow.next_batch().unwrap()).collect();
             let fast = cut(&text);
             prop_assert_eq!(fast.len(), slow.len());
             let mut offset = 0;
             for (fast, slow) in fast.iter().zip(&slow) {
-                prop_assert_eq!(&fast.bytes, &slow.bytes);
+                prop_assert_eq!(&lines(fast).bytes, &lines(slow).bytes);
                 prop_assert_eq!(fast.id.offset_bytes, offset);
-                offset += as_u64(fast.bytes.len());
+                offset += as_u64(lines(fast).bytes.len());
             }
-            let whole: Vec<u8> = fast.into_iter().flat_map(|batch| batch.bytes).collect();
-            prop_assert_eq!(whole, text);
+            prop_assert_eq!(joined(&fast), text);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Flow-log files, plain or gzip, one after the other.
+//! Flow-log files, one after the other: text or JSON documents, plain or gzip, Parquet, a KPL aggregate.
 //!
-//! gzip is told by its first bytes, not by the name. A file may hold many gzip members, as AWS's deliveries that were
+//! What a file is, is told by its first bytes, not by its name. A file may hold many gzip members, as AWS's deliveries that were
 //! concatenated do. Files are streamed: memory does not depend on their size, nor on what they decompress to.
 
 use std::fs::File;
@@ -9,19 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
 use super::SourceError;
-use super::cut::Cutter;
-use crate::batch::Batch;
-use crate::flow::Layout;
+use super::cut::{BYTE_ORDER_MARK, Cutter};
+use super::documents::{DOCUMENT_BYTES_MAX, Documents};
+use super::parquet::{Columns, GROUP_BYTES_MAX, ParquetFile};
+use crate::batch::{self, Batch, BatchId};
 
 /// A list of files as one source.
-#[derive(Debug)]
 pub struct Files {
     paths: std::vec::IntoIter<PathBuf>,
-    layout: Arc<Layout>,
-    current: Option<(Arc<str>, Cutter<Input>)>,
+    columns: Columns,
+    current: Option<(Arc<str>, Content)>,
     consumed_bytes: Arc<AtomicU64>,
 }
 
@@ -29,16 +30,10 @@ pub struct Files {
 pub const STDIN: &str = "-";
 
 impl Files {
-    /// Reads `paths` in order; `-` is standard input. Lines stand in `layout` until a header says otherwise; each file
-    /// begins in `layout` again.
+    /// Reads `paths` in order, of Parquet files these `columns`; `-` is standard input.
     #[must_use]
-    pub fn new(paths: Vec<PathBuf>, layout: Layout) -> Self {
-        Self {
-            paths: paths.into_iter(),
-            layout: Arc::new(layout),
-            current: None,
-            consumed_bytes: Arc::default(),
-        }
+    pub fn new(paths: Vec<PathBuf>, columns: Columns) -> Self {
+        Self { paths: paths.into_iter(), columns, current: None, consumed_bytes: Arc::default() }
     }
 
     /// Bytes read so far, before decompression; for progress.
@@ -47,19 +42,42 @@ impl Files {
         Arc::clone(&self.consumed_bytes)
     }
 
-    fn open(&self, path: &PathBuf) -> io::Result<Input> {
+    fn open(&self, path: &Path, name: &Arc<str>) -> Result<Content, SourceError> {
+        let failed = |error| SourceError::Open { path: Arc::clone(name), error };
         let raw: Box<dyn Read + Send> = if path.as_os_str() == STDIN {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(path)?)
+            Box::new(File::open(path).map_err(failed)?)
         };
         let counted = Counted { raw, bytes: Arc::clone(&self.consumed_bytes) };
-        let mut reader = BufReader::with_capacity(READ_BYTES, counted);
-        let is_gzip = io::BufRead::fill_buf(&mut reader)?.starts_with(GZIP_MAGIC);
-        Ok(if is_gzip {
-            Input::Gzip(Box::new(MultiGzDecoder::new(reader)))
-        } else {
-            Input::Plain(reader)
+        let mut input: Input = Box::new(BufReader::with_capacity(READ_BYTES, counted));
+        let mut head = Vec::new();
+        let mut layers = 0;
+        for layer in 0..=GZIP_LAYERS_MAX {
+            // What cannot be read is said when its turn comes, with the line that was reached.
+            (head, input) = beginning(input);
+            layers = layer;
+            if !head.starts_with(GZIP_MAGIC) {
+                break;
+            }
+            tracing::debug!(file = %name, "the file is gzip");
+            let layer = MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, input));
+            input = Box::new(layer);
+        }
+        let name = Arc::clone(name);
+        Ok(match kind(&head) {
+            Kind::Text => Content::Text(Cutter::new(input, name)),
+            Kind::Documents => Content::Documents(Documents::new(input, name)),
+            Kind::Aggregate => Content::Aggregate(Some(input)),
+            Kind::Parquet if layers == 0 && path.is_file() => {
+                let consumed_bytes = Arc::clone(&self.consumed_bytes);
+                let file = ParquetFile::open(path, name, self.columns)?;
+                Content::Parquet(file.counting_into(consumed_bytes))
+            }
+            Kind::Parquet => {
+                let bytes = whole(input, GROUP_BYTES_MAX).map_err(failed)?;
+                Content::Parquet(ParquetFile::from_bytes(name, bytes, self.columns)?)
+            }
         })
     }
 }
@@ -69,33 +87,132 @@ impl Iterator for Files {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((path, mut cutter)) = self.current.take() {
-                match cutter.next_batch() {
+            if let Some((path, mut content)) = self.current.take() {
+                match content.next_batch(&path) {
                     Ok(Some(batch)) => {
-                        self.current = Some((path, cutter));
+                        self.current = Some((path, content));
                         return Some(Ok(batch));
                     }
-                    Ok(None) if cutter.line() == 1 => {
-                        tracing::info!(file = %path, "the file holds no line");
-                    }
                     Ok(None) => tracing::debug!(file = %path, "the file was read to its end"),
-                    Err(error) => {
-                        let line = cutter.line();
-                        return Some(Err(SourceError::Read { path, line, error }));
-                    }
+                    Err(error) => return Some(Err(error)),
                 }
             }
             let path = self.paths.next()?;
             let name = printable(&path);
-            match self.open(&path) {
-                Ok(input) => {
-                    tracing::debug!(file = %name, ?input, "the file is open");
-                    let cutter = Cutter::new(input, Arc::clone(&name), Arc::clone(&self.layout));
-                    self.current = Some((name, cutter));
-                }
-                Err(error) => return Some(Err(SourceError::Open { path: name, error })),
+            match self.open(&path, &name) {
+                Ok(content) => self.current = Some((name, content)),
+                Err(error) => return Some(Err(error)),
             }
         }
+    }
+}
+
+/// What a file holds, below gzip.
+enum Content {
+    Text(Cutter<Input>),
+    Documents(Documents<Input>),
+    /// One KPL aggregate, until it was read.
+    Aggregate(Option<Input>),
+    Parquet(ParquetFile),
+}
+
+type Input = Box<dyn Read + Send>;
+
+impl Content {
+    fn next_batch(&mut self, path: &Arc<str>) -> Result<Option<Batch>, SourceError> {
+        let path = Arc::clone(path);
+        match self {
+            Self::Text(cutter) => cutter.next_batch().map_err(|error| {
+                let line = cutter.line();
+                SourceError::Read { path, line, error }
+            }),
+            Self::Documents(documents) => documents.next_batch().map_err(|error| {
+                let record = documents.record();
+                SourceError::ReadDocument { path, record, error }
+            }),
+            Self::Aggregate(input) => {
+                let Some(input) = input.take() else { return Ok(None) };
+                let payload = whole(input, DOCUMENT_BYTES_MAX as u64)
+                    .map_err(|error| SourceError::Open { path: Arc::clone(&path), error })?;
+                let id = BatchId { source: path, offset_bytes: 0 };
+                let payloads = vec![payload];
+                let content = batch::Content::Payloads { first_record: 1, payloads };
+                Ok(Some(Batch { id, content }))
+            }
+            Self::Parquet(file) => file.next().transpose().map(|group| {
+                group.map(|group| {
+                    // A row group has no place among the bytes of its file: its columns may stand anywhere.
+                    let id = BatchId { source: path, offset_bytes: group.index as u64 };
+                    Batch { id, content: batch::Content::Rows(group) }
+                })
+            }),
+        }
+    }
+}
+
+/// All of `input`, which must be at most `bytes_max` long.
+fn whole(input: Input, bytes_max: u64) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    let read = input.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if read as u64 > bytes_max {
+        let problem = format!("it has more than the {bytes_max} bytes that are read at once");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(bytes.into())
+}
+
+enum Kind {
+    Text,
+    Documents,
+    Aggregate,
+    Parquet,
+}
+
+fn kind(head: &[u8]) -> Kind {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
+    if head.starts_with(AGGREGATE_MAGIC) {
+        Kind::Aggregate
+    } else if head.starts_with(PARQUET_MAGIC) {
+        Kind::Parquet
+    } else if text.first() == Some(&b'{') {
+        Kind::Documents
+    } else {
+        Kind::Text
+    }
+}
+
+/// The first bytes of `input`, and all of it.
+fn beginning(mut input: Input) -> (Vec<u8>, Input) {
+    let mut head = vec![0; HEAD_BYTES];
+    let mut length = 0;
+    let failure = loop {
+        match input.read(&mut head[length..]) {
+            Ok(0) => break None,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Some(error),
+        }
+    };
+    head.truncate(length);
+    let again = io::Cursor::new(head.clone());
+    match failure {
+        None => (head, Box::new(again.chain(input))),
+        Some(error) => (head, Box::new(again.chain(Failed(Some(error))))),
+    }
+}
+
+/// Fails once, as its input did before.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Files").field("paths", &self.paths).finish_non_exhaustive()
     }
 }
 
@@ -108,30 +225,13 @@ fn printable(path: &Path) -> Arc<str> {
 }
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+/// Firehose compresses what a subscription has compressed already (AWS page "Decompress CloudWatch Logs").
+const GZIP_LAYERS_MAX: usize = 2;
+const AGGREGATE_MAGIC: &[u8] = &[0xf3, 0x89, 0x9a, 0xc2];
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 const READ_BYTES: usize = 256 * 1024;
-
-enum Input {
-    Plain(BufReader<Counted>),
-    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
-}
-
-impl std::fmt::Debug for Input {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Plain(_) => "Plain",
-            Self::Gzip(_) => "Gzip",
-        })
-    }
-}
-
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(reader) => reader.read(buffer),
-            Self::Gzip(reader) => reader.read(buffer),
-        }
-    }
-}
+/// Enough to see through white space before a document.
+const HEAD_BYTES: usize = 64;
 
 struct Counted {
     raw: Box<dyn Read + Send>,

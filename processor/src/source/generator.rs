@@ -6,7 +6,7 @@ use loadgen::{Generator, Plan, PlanError};
 
 use super::SourceError;
 use super::cut::BATCH_BYTES;
-use crate::batch::{Batch, BatchId};
+use crate::batch::{Batch, BatchId, Content, Lines};
 use crate::flow::Layout;
 
 /// Generated lines in batches.
@@ -55,6 +55,7 @@ impl Iterator for Generated {
         self.offset_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let lines = memchr::memchr_iter(b'\n', &bytes).count();
         self.line += u64::try_from(lines).unwrap_or(u64::MAX);
-        Some(Ok(Batch { id, first_line, bytes, layout: Arc::clone(&self.layout) }))
+        let lines = Lines { first_line, bytes, layout: Some(Arc::clone(&self.layout)) };
+        Some(Ok(Batch { id, content: Content::Lines(lines) }))
     }
 }

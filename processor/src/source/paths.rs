@@ -8,7 +8,9 @@ use std::{fs, io};
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
     /// A folder without a flow-log file.
-    #[error("{0}: no flow-log file in this folder (looked for *.log and *.gz, in sub-folders too)")]
+    #[error(
+        "{0}: no flow-log file in this folder (looked for *.log, *.gz, *.parquet and objects of Firehose, in sub-folders too)"
+    )]
     EmptyFolder(PathBuf),
     /// A pattern that matches nothing.
     #[error("{0}: no file matches this pattern")]
@@ -91,7 +93,22 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["log", "gz"].iter().any(|known| extension == *known))
+    match path.extension() {
+        Some(extension) => ["log", "gz", "parquet"].iter().any(|known| extension == *known),
+        None => path.file_name().is_some_and(|name| is_delivery(&name.to_string_lossy())),
+    }
+}
+
+/// Whether Firehose names its objects so: `…-2026-11-24-09-30-05-` and a UUID (AWS page "Configure Amazon S3 object name
+/// format").
+fn is_delivery(name: &str) -> bool {
+    const TIME_AND_UUID: &str = "-0000-00-00-00-00-00-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    let Some(start) = name.len().checked_sub(TIME_AND_UUID.len()) else { return false };
+    name.bytes().skip(start).zip(TIME_AND_UUID.bytes()).all(|(byte, kind)| match kind {
+        b'0' => byte.is_ascii_digit(),
+        b'x' => byte.is_ascii_hexdigit(),
+        _ => byte == kind,
+    })
 }
 
 /// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files"; empty for other names, which therefore keep their order
@@ -119,7 +136,10 @@ mod tests {
         let names = [
             "a/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1625Z_aa.log.gz",
             "b/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1620Z_bb.log.gz",
+            "b/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1630Z_cc.log.parquet",
+            "b/flows-1-2018-06-20-16-30-05-0e5f2a3c-1d2e-4f5a-8b9c-0d1e2f3a4b5c",
             "b/labels.tsv",
+            "b/README",
             "b/.hidden.log",
         ];
         for name in names {
@@ -130,7 +150,7 @@ mod tests {
         let files = expand(&[folder.path().to_string_lossy().into_owned()]).unwrap();
         let found: Vec<_> =
             files.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
-        assert_eq!(found, [Path::new(names[1]), Path::new(names[0])]);
+        assert_eq!(found, [names[3], names[1], names[0], names[2]].map(Path::new));
     }
 
     #[test]

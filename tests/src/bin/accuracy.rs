@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use flowscout::config::{Config, Preset};
 use flowscout::detect::Detector;
-use flowscout::flow::Layout;
 use flowscout::pipeline::{self, Observer, Outcome, Settings};
 use flowscout::signal::{Signal, Status};
+use flowscout::source::parquet::Columns;
 use flowscout::source::{SourceError, file::Files};
 use loadgen::{Scorecard, Truth};
 use sketches::hash::HashKey;
@@ -99,12 +99,12 @@ fn sets(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn replay(path: &Path, preset: Preset) -> Result<Collected> {
     let config = Config::preset(preset)?;
-    let settings = Settings { workers: 1, key: KEY, pane_s: config.window.pane_s };
+    let settings = Settings::new(1, KEY, config.window.pane_s);
     let detector = Detector::new(config.rules, config.network, config.window, KEY);
     let mut detector = detector.context("the sketches cannot be made")?;
-    let files = Files::new(vec![path.to_owned()], Layout::default_version_2());
+    let files = Files::new(vec![path.to_owned()], Columns::Used);
     let mut collected = Collected::default();
-    pipeline::run(files, settings, &mut detector, &mut collected);
+    pipeline::run(files, &settings, &mut detector, &mut collected);
     match collected.problem.take() {
         Some(problem) => Err(problem.into()),
         None => Ok(collected),

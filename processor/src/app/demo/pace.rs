@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::batch::{Batch, BatchId};
+use crate::batch::{Batch, BatchId, Content, Lines};
+use crate::decode::sections::line_length;
 use crate::decode::{Oddities, Splitter, parse_line};
-use crate::flow::Line;
+use crate::flow::{Layout, Line};
 
 /// Batches of `inner`, in their time.
 pub(super) struct Paced<I> {
@@ -30,15 +31,35 @@ impl<I> Paced<I> {
     }
 
     /// Takes the lines up to the end of the present second off `batch`; what is left waits in `rest`.
-    fn cut(&mut self, mut batch: Batch) -> Batch {
+    fn cut(&mut self, batch: Batch) -> Batch {
+        // The generator writes lines under a layout of its own; anything else passes whole.
+        let Content::Lines(Lines { first_line, mut bytes, layout: Some(layout) }) = batch.content
+        else {
+            return batch;
+        };
+        let (at, lines) = self.present_second(&bytes, &layout);
+        let rest = bytes.split_off(at);
+        if !rest.is_empty() {
+            let offset_bytes = batch.id.offset_bytes + at as u64;
+            let id = BatchId { source: Arc::clone(&batch.id.source), offset_bytes };
+            let layout = Some(Arc::clone(&layout));
+            let rest = Lines { first_line: first_line + lines, bytes: rest, layout };
+            self.rest = Some(Batch { id, content: Content::Lines(rest) });
+        }
+        let lines = Lines { first_line, bytes, layout: Some(layout) };
+        Batch { id: batch.id, content: Content::Lines(lines) }
+    }
+
+    /// Bytes and lines at the beginning of `text` that end in one second of event time.
+    fn present_second(&mut self, text: &[u8], layout: &Layout) -> (usize, u64) {
         let mut at = 0;
         let mut lines = 0;
         let mut reached_s = None;
-        while at < batch.bytes.len() {
-            let tail = &batch.bytes[at..];
-            let length = memchr::memchr(b'\n', tail).map_or(tail.len(), |end| end + 1);
-            let line = tail[..length].trim_ascii_end();
-            if let Some(end_s) = end_s(line, &batch, &mut self.splitter) {
+        while at < text.len() {
+            let tail = &text[at..];
+            let length = line_length(tail);
+            if let Some(end_s) = end_s(tail[..length].trim_ascii_end(), layout, &mut self.splitter)
+            {
                 if reached_s.is_some_and(|reached_s| end_s > reached_s) {
                     break;
                 }
@@ -51,14 +72,7 @@ impl<I> Paced<I> {
             let (first_s, latest_s) = self.span.unwrap_or((reached_s, reached_s));
             self.span = Some((first_s, latest_s.max(reached_s)));
         }
-        let bytes = batch.bytes.split_off(at);
-        if !bytes.is_empty() {
-            let offset_bytes = batch.id.offset_bytes + at as u64;
-            let id = BatchId { source: Arc::clone(&batch.id.source), offset_bytes };
-            let layout = Arc::clone(&batch.layout);
-            self.rest = Some(Batch { id, first_line: batch.first_line + lines, bytes, layout });
-        }
-        batch
+        (at, lines)
     }
 }
 
@@ -88,8 +102,8 @@ fn due((first_s, latest_s): (u64, u64), pace: u32) -> Duration {
 }
 
 /// Event time of a line, if it is a record.
-fn end_s(line: &[u8], batch: &Batch, splitter: &mut Splitter) -> Option<u64> {
-    match parse_line(line, &batch.layout, splitter, &mut Oddities::default()).ok()? {
+fn end_s(line: &[u8], layout: &Layout, splitter: &mut Splitter) -> Option<u64> {
+    match parse_line(line, layout, splitter, &mut Oddities::default()).ok()? {
         Line::Flow(record) => Some(record.end_s),
         Line::Blind { end_s, .. } => Some(end_s),
         Line::Silence => None,
@@ -121,19 +135,26 @@ mod tests {
         source.map(Result::unwrap).collect()
     }
 
+    fn lines(batch: &Batch) -> &Lines {
+        let Content::Lines(lines) = &batch.content else { panic!("{batch:?}") };
+        lines
+    }
+
     #[test]
     fn pieces_are_the_same_lines_at_the_same_positions() {
         let whole = all(generated());
         let pieces = all(Paced::new(generated(), u32::MAX, now()));
         assert!(pieces.len() >= 60, "{} pieces", pieces.len());
-        let text = |batches: &[Batch]| batches.iter().flat_map(|b| b.bytes.clone()).collect();
+        let text =
+            |batches: &[Batch]| batches.iter().flat_map(|b| lines(b).bytes.clone()).collect();
         let (whole, joined): (Vec<u8>, Vec<u8>) = (text(&whole), text(&pieces));
         assert_eq!(whole, joined);
         let mut position = (0, 1);
         for piece in &pieces {
-            assert_eq!((piece.id.offset_bytes, piece.first_line), position);
-            let lines = memchr::memchr_iter(b'\n', &piece.bytes).count() as u64;
-            position = (position.0 + piece.bytes.len() as u64, position.1 + lines);
+            let Lines { first_line, bytes, .. } = lines(piece);
+            assert_eq!((piece.id.offset_bytes, *first_line), position);
+            let line_count = memchr::memchr_iter(b'\n', bytes).count() as u64;
+            position = (position.0 + bytes.len() as u64, position.1 + line_count);
         }
     }
 

@@ -14,9 +14,13 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 fn read(paths: &[&Path]) -> (Vec<u8>, Vec<String>) {
     let paths = paths.iter().map(|path| path.to_path_buf()).collect();
     let (mut bytes, mut problems) = (Vec::new(), Vec::new());
-    for item in Files::new(paths, Layout::default_version_2()) {
+    for item in Files::new(paths, Columns::Used) {
         match item {
-            Ok(batch) => bytes.extend(batch.bytes),
+            Ok(batch) => match batch.content {
+                batch::Content::Lines(lines) => bytes.extend(lines.bytes),
+                batch::Content::Payloads { payloads, .. } => bytes.extend(payloads.concat()),
+                batch::Content::Rows(_) => panic!("no file is Parquet"),
+            },
             Err(error) => problems.push(error.to_string()),
         }
     }
@@ -60,4 +64,20 @@ fn a_missing_file_is_a_problem_and_the_next_is_read() {
     let (bytes, problems) = read(&[&folder.path().join("missing.log"), &path]);
     assert_eq!(bytes, b"x\n");
     assert!(problems[0].contains("missing.log: cannot open"), "{problems:?}");
+}
+
+#[test]
+fn documents_within_two_layers_of_gzip_are_cut_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup");
+    let text = b"\xef\xbb\xbf {\"a\":1}{\"b\":2}\n{\"c\":3}";
+    std::fs::write(&path, gzip(&[gzip(&text[..9]), gzip(&text[9..])].concat())).unwrap();
+    let batches: Vec<_> = Files::new(vec![path], Columns::Used).map(Result::unwrap).collect();
+    let [Batch { content: batch::Content::Payloads { first_record: 1, payloads }, .. }] =
+        &batches[..]
+    else {
+        panic!("{batches:?}");
+    };
+    assert_eq!(payloads.len(), 3);
+    assert_eq!(payloads[2], b"\n{\"c\":3}"[..]);
 }

@@ -1,0 +1,166 @@
+//! Bodies with base64 records: what Firehose posts, hands to a Lambda or gives up, and what Kinesis gives.
+//!
+//! Rules: Firehose Developer Guide, "HTTP endpoint delivery request and response specifications"; Lambda Developer
+//! Guide, Kinesis and Firehose events; CloudWatch Logs' `awslogs` event.
+
+use std::ops::Range;
+
+use super::base64::{decode, decoded_bytes_max};
+use super::json::exact::Cursor;
+use super::json::tree::Tree;
+use super::peel::{Found, Layer, Walk, content};
+use super::place::Place;
+use super::refusal::Reason;
+
+/// Peels the records of an HTTP request if it is spelt as Firehose spells it, white space aside; gives its length.
+pub(super) fn exactly<F: Found>(
+    walk: &mut Walk<'_, F>,
+    pieces: &mut Vec<Range<usize>>,
+    inner: &mut [Layer],
+    place: &Place<'_>,
+    bytes: &[u8],
+) -> Option<usize> {
+    // Without a layer for what is decoded, the full parser says so of each record.
+    let (arena, inner) = inner.split_first_mut()?;
+    pieces.clear();
+    let end = Body { cursor: Cursor::new(bytes), arena, pieces }.read(bytes.len())?;
+    let mut place = *place;
+    for (number, piece) in (1..).zip(pieces.iter()) {
+        place.position.part = number;
+        content(walk, inner, &place, &arena.bytes.filled(piece.end)[piece.start..]);
+    }
+    Some(end)
+}
+
+/// Decodes all records into one arena while it passes over them.
+struct Body<'a, 'b> {
+    cursor: Cursor<'a>,
+    arena: &'b mut Layer,
+    pieces: &'b mut Vec<Range<usize>>,
+}
+
+impl Body<'_, '_> {
+    fn read(mut self, bytes_max: usize) -> Option<usize> {
+        let mut seen = [false; 3];
+        self.cursor.literal(b"{")?;
+        self.cursor.space();
+        loop {
+            self.cursor.literal(b"\"")?;
+            let key = self.cursor.unchecked_string()?;
+            self.cursor.space();
+            self.cursor.literal(b":")?;
+            self.cursor.space();
+            let row = match key {
+                b"records" => {
+                    self.records(bytes_max)?;
+                    0
+                }
+                b"requestId" => {
+                    self.cursor.literal(b"\"")?;
+                    self.cursor.plain_string()?;
+                    1
+                }
+                b"timestamp" => {
+                    self.cursor.number()?;
+                    2
+                }
+                _ => return None,
+            };
+            if std::mem::replace(&mut seen[row], true) {
+                return None;
+            }
+            self.cursor.space();
+            match self.cursor.byte()? {
+                b',' => self.cursor.space(),
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        seen[0].then_some(self.cursor.passed())
+    }
+
+    fn records(&mut self, bytes_max: usize) -> Option<()> {
+        let Self { cursor, arena, pieces } = self;
+        let room = arena.bytes.room(bytes_max.div_ceil(4) * 3);
+        let mut filled = 0;
+        cursor.literal(b"[")?;
+        loop {
+            cursor.space();
+            cursor.literal(b"{")?;
+            cursor.space();
+            cursor.literal(b"\"data\"")?;
+            cursor.space();
+            cursor.literal(b":")?;
+            cursor.space();
+            cursor.literal(b"\"")?;
+            // Base64 has no byte that a JSON string has to escape.
+            let data = cursor.unchecked_string()?;
+            let length = decode(data, &mut room[filled..])?;
+            pieces.push(filled..filled + length);
+            filled += length;
+            cursor.space();
+            cursor.literal(b"}")?;
+            cursor.space();
+            match cursor.byte()? {
+                b',' => {}
+                b']' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// Peels the records of a body in any spelling: all, or none if one of them has no data. `document` is what is refused
+/// then.
+pub(super) fn records<F: Found>(
+    walk: &mut Walk<'_, F>,
+    inner: &mut [Layer],
+    place: &Place<'_>,
+    (document, records): (&[u8], Tree<'_, '_>),
+) {
+    let all = || records.elements().into_iter().flatten();
+    if records.elements().is_none() || all().any(|record| data(record).is_none()) {
+        walk.refuse(place, Reason::UnknownJson, document);
+        return;
+    }
+    let mut place = *place;
+    for (number, data) in (1..).zip(all().filter_map(data)) {
+        place.position.part = number;
+        base64(walk, inner, &place, data);
+    }
+}
+
+/// `data` of Firehose, `kinesis.data` of a Lambda event, `Data` of the Kinesis API.
+fn data<'d>(record: Tree<'_, 'd>) -> Option<&'d str> {
+    let kinesis = || record.member("kinesis").and_then(|kinesis| kinesis.member("data"));
+    record.member("data").or_else(kinesis).or_else(|| record.member("Data"))?.text()
+}
+
+/// Peels what `text` decodes to.
+pub(super) fn base64<F: Found>(
+    walk: &mut Walk<'_, F>,
+    layers: &mut [Layer],
+    place: &Place<'_>,
+    text: &str,
+) {
+    decoded(walk, layers, place, text, |walk, inner, bytes| content(walk, inner, place, bytes));
+}
+
+/// Gives what `text` decodes to to `take`, or refuses it.
+pub(super) fn decoded<F: Found>(
+    walk: &mut Walk<'_, F>,
+    layers: &mut [Layer],
+    place: &Place<'_>,
+    text: &str,
+    take: impl FnOnce(&mut Walk<'_, F>, &mut [Layer], &[u8]),
+) {
+    let text = text.as_bytes();
+    let Some((layer, inner)) = layers.split_first_mut() else {
+        walk.refuse(place, Reason::NestedTooDeep, text);
+        return;
+    };
+    match decode(text, layer.bytes.room(decoded_bytes_max(text))) {
+        Some(length) => take(walk, inner, layer.bytes.filled(length)),
+        None => walk.refuse(place, Reason::BadBase64, text),
+    }
+}
