@@ -71,7 +71,7 @@ impl Program {
 }
 
 fn add(sums: &mut Sums, record: &Value) {
-    let number = |name| match record.get(name) {
+    let number = |name: &str| match record.as_object().and_then(|fields| fields.get(name)) {
         Some(Value::Integer(number)) => u64::try_from(*number).expect("a count"),
         other => panic!("{name}: {other:?}"),
     };

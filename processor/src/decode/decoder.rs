@@ -4,16 +4,18 @@
 //! its source, that fits it; what CloudWatch Logs extracted from it by name. A line is refused for what is wrong with it
 //! under the format that has as many fields as it has values.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memchr;
 
 use super::format::{Format, Formats};
-use super::health::Tallies;
+use super::health::{SELF_DESCRIBED, Tallies, is_same};
 use super::letter::Letters;
 use super::limits::Limits;
 use super::peel::{Found, Peeler};
 use super::place::Place;
 use super::refusal::{Oddities, Reason, Refusal, Refusals};
-use super::sections::{Section, sections};
+use super::sections::{Section, header, sections};
 use super::text::lines;
 use crate::batch::{Batch, Content, Lines, RowGroup};
 use crate::flow::Layout;
@@ -155,8 +157,14 @@ impl<'w> Walk<'w> {
         text: &[u8],
     ) {
         let format = self.format_of(place.log_group);
-        // Lines of a message that is one line need no number.
-        let first_line = u64::from(text.trim_ascii_end().contains(&b'\n'));
+        let line = text.strip_suffix(b"\n").unwrap_or(text);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if memchr(b'\n', line).is_none() && header(line).is_none() {
+            self.message(reader, place, format, layout, line);
+            return;
+        }
+        // Lines of a message that is one line need no number; these do.
+        let first_line = place.position.line.max(1);
         for mut section in sections(text) {
             section.lines_before += first_line;
             section.layout = section.layout.or_else(|| layout.cloned());
@@ -164,9 +172,33 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// A text that is one line, as the messages of log events are: they come one by one, so this way is short.
+    fn message(
+        &mut self,
+        reader: &mut impl Reader,
+        place: &Place<'_>,
+        format: &'w Format,
+        header: Option<&Arc<Layout>>,
+        line: &[u8],
+    ) {
+        if line.is_empty() {
+            return;
+        }
+        let layout = header.unwrap_or_else(|| self.leading(format));
+        let mut oddities = Oddities::default();
+        let read = reader.line(line, layout, &mut oddities);
+        self.decoded.refusals.oddities.add(oddities);
+        let account = Account { format, header, layout, first_line: place.position.line };
+        if let Err(refusal) = read {
+            let refused = Refused { number: 0, line, refusal };
+            self.refused(reader, place, &account, &refused);
+        }
+        self.decoded.tallies.lines(account.key(), place.log_group, 1);
+    }
+
     fn format_of(&mut self, log_group: &str) -> &'w Format {
         let (known, place) = &mut self.memory.log_group;
-        if known != log_group {
+        if !is_same(known, log_group) {
             known.clear();
             known.push_str(log_group);
             *place = self.formats.place_of(log_group);
@@ -182,27 +214,31 @@ impl<'w> Walk<'w> {
         format: &'w Format,
         section: &Section<'_>,
     ) {
-        let header_key;
-        let key = if section.layout.is_some() {
-            // Lines that do not fit the header above them are nobody's setting.
-            header_key = Arc::from(SELF_DESCRIBED);
-            &header_key
-        } else {
-            format.key()
-        };
-        let layout = section.layout.as_ref().unwrap_or_else(|| self.leading(format));
-        let others = if section.layout.is_some() { &[] } else { format.layouts() };
+        let header = section.layout.as_ref();
+        let layout = header.unwrap_or_else(|| self.leading(format));
+        let account = Account { format, header, layout, first_line: section.lines_before };
         let mut oddities = Oddities::default();
         let lines = reader.block(section.text, layout, &mut oddities, &mut |reader, line| {
-            let Err(refusal) = self.otherwise(reader, place, others, &line) else { return };
-            let mut place = *place;
-            place.position.line = section.lines_before + line.number;
-            let counts = (layout.columns().len(), values(line.line));
-            self.decoded.tallies.refused(key, place.log_group, refusal, counts);
-            self.refuse(&place, section.layout.as_ref(), refusal, line.line);
+            self.refused(reader, place, &account, &line);
         });
         self.decoded.refusals.oddities.add(oddities);
-        self.decoded.tallies.lines(key, place.log_group, lines);
+        self.decoded.tallies.lines(account.key(), place.log_group, lines);
+    }
+
+    /// A line that the layout did not fit: another may, or else it is refused.
+    fn refused(
+        &mut self,
+        reader: &mut impl Reader,
+        place: &Place<'_>,
+        account: &Account<'_>,
+        line: &Refused<'_>,
+    ) {
+        let Err(refusal) = self.otherwise(reader, place, account.others(), line) else { return };
+        let mut place = *place;
+        place.position.line = account.first_line + line.number;
+        let counts = (account.layout.columns().len(), values(line.line));
+        self.decoded.tallies.refused(account.key(), place.log_group, refusal, counts);
+        self.refuse(&place, account.header, refusal, line.line);
     }
 
     /// Rows need no format: their columns have names. A place names their row group as a record.
@@ -212,15 +248,15 @@ impl<'w> Walk<'w> {
         let (mut refused, mut oddities) = (Vec::new(), Oddities::default());
         let (rows, end) = reader.rows(group, &mut oddities, &mut refused);
         self.decoded.refusals.oddities.add(oddities);
-        let key = Arc::from(SELF_DESCRIBED);
-        self.decoded.tallies.lines(&key, "", rows);
+        let key = self_described();
+        self.decoded.tallies.lines(key, "", rows);
         let layout = group.layout().map(Arc::new);
         let numbers: Vec<u64> = refused.iter().map(|(number, _)| *number).collect();
         let mut refusals = refused.into_iter().peekable();
         reader.row_texts(group, &numbers, &mut |number, text| {
             while let Some((_, refusal)) = refusals.next_if(|(refused, _)| *refused <= number) {
                 place.position.line = number + 1;
-                self.decoded.tallies.refused(&key, "", refusal, (0, 0));
+                self.decoded.tallies.refused(key, "", refusal, (0, 0));
                 self.refuse(&place, layout.as_ref(), refusal, text);
             }
         });
@@ -323,8 +359,32 @@ impl<R: Reader> Found for Peeled<'_, '_, R> {
     }
 }
 
-/// Stands for the setting of what names its own fields: below a header line, or in Parquet.
-const SELF_DESCRIBED: &str = "header";
+/// What is on record about the lines of a text.
+struct Account<'a> {
+    format: &'a Format,
+    /// What a header line above them said, or a dead letter.
+    header: Option<&'a Arc<Layout>>,
+    /// The layout that is tried first.
+    layout: &'a Arc<Layout>,
+    /// The number of the first line; 0 for a message that is one line.
+    first_line: u64,
+}
+
+impl<'a> Account<'a> {
+    fn key(&self) -> &'a Arc<str> {
+        if self.header.is_some() { self_described() } else { self.format.key() }
+    }
+
+    fn others(&self) -> &'a [Arc<Layout>] {
+        if self.header.is_some() { &[] } else { self.format.layouts() }
+    }
+}
+
+/// Stands for the setting of what names its own fields, below a header line or in Parquet: it is nobody's mistake.
+fn self_described() -> &'static Arc<str> {
+    static KEY: LazyLock<Arc<str>> = LazyLock::new(|| SELF_DESCRIBED.into());
+    &KEY
+}
 
 fn values(line: &[u8]) -> usize {
     line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count()

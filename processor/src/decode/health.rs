@@ -89,6 +89,8 @@ pub enum Change {
     Cleared(Origin),
 }
 
+/// The key of lines whose fields are named beside them, by a header line or in Parquet.
+pub const SELF_DESCRIBED: &str = "header";
 /// Origins that are told apart; those that come later are counted with the last.
 pub const ORIGINS_MAX: usize = 256;
 /// Reasons and fields that are told apart per origin.
@@ -114,7 +116,9 @@ impl Tallies {
     }
 
     fn row(&mut self, key: &Arc<str>, log_group: &str) -> &mut Tally {
-        let is = |tally: &Tally| *tally.origin.log_group == *log_group && tally.origin.key == *key;
+        let is = |tally: &Tally| {
+            is_same(&tally.origin.log_group, log_group) && is_same(&tally.origin.key, key)
+        };
         if !self.rows.get(self.last).is_some_and(is) {
             self.last =
                 self.rows.iter().position(is).unwrap_or(self.rows.len()).min(ORIGINS_MAX - 1);
@@ -125,6 +129,13 @@ impl Tallies {
         }
         &mut self.rows[self.last]
     }
+}
+
+/// Whether two names are the same. Empty ones are not compared: comparing no bytes at an address where there are none, as
+/// empty strings have it, takes some processors longer than reading a line.
+#[must_use]
+pub fn is_same(left: &str, right: &str) -> bool {
+    left.len() == right.len() && (left.is_empty() || left == right)
 }
 
 impl Tally {
@@ -227,6 +238,10 @@ impl fmt::Display for Problem {
             write!(formatter, " of log group {}", origin.log_group.escape_debug())?;
         }
         write!(formatter, " were refused, most as {refusal}")?;
+        if *origin.key == *SELF_DESCRIBED {
+            return formatter
+                .write_str(": they do not fit the header line above them, or their columns");
+        }
         match refusal.reason {
             Reason::FieldCount => {
                 write!(formatter, ": the format has {fields} fields and the lines {values}.")?;
