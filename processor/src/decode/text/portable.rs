@@ -54,8 +54,7 @@ impl Kernel for Portable {
 
     #[inline(always)]
     fn dotted(self, texts: [&[u8; 16]; 2], lengths: [u32; 2]) -> Option<[u32; 2]> {
-        let [source, destination] = texts.map(|text| u128::from_le_bytes(*text));
-        Some([parse_dotted(source, lengths[0])?, parse_dotted(destination, lengths[1])?])
+        Some([parse_dotted(texts[0], lengths[0])?, parse_dotted(texts[1], lengths[1])?])
     }
 }
 
