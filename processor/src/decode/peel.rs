@@ -39,6 +39,10 @@ pub trait Found {
 
 /// Peels payloads; keeps its buffers. One per worker.
 ///
+/// What a payload decompresses to beyond [`Limits::decompressed_bytes_max`] is refused as [`Reason::TooLarge`], over all
+/// its parts. So is a JSON document longer than that, or over 1 MiB with a bracket, comma or colon more often than at
+/// every tenth byte, unless it is spelt exactly as AWS spells it, which needs no memory.
+///
 /// A payload needs, at worst, the bytes that it decompresses to, three quarters of its own length for what is decoded from
 /// base64, 16 bytes for each record or event, and for its largest JSON document, if that is not spelt as AWS spells it,
 /// nine times its length (three copies, and up to 56 bytes for every tenth byte) or 40 MiB. An envelope of CloudWatch Logs

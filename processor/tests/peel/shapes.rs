@@ -115,6 +115,16 @@ fn a_request_of_firehose_gives_its_records_with_their_numbers() {
 }
 
 #[test]
+fn of_a_key_that_stands_twice_the_last_counts() {
+    let [first, last] = ["2 a", "2 b"].map(|text| format!(r#"[{{"data":"{}"}}]"#, base64(text)));
+    let body = format!(r#"{{"records":{first},"requestId":"a","requestId":"b","records":{last}}}"#);
+    assert_eq!(Seen::of(body.as_bytes()).lines(), ["2 b"]);
+    assert_eq!(Seen::of(br#"{"message":"2 a","message":"2 b"}"#).lines(), ["2 b"]);
+    let envelope = envelope(&["2 a"]).replace(r#","logStream""#, r#","logGroup":"b","logStream""#);
+    assert_eq!(Seen::of(envelope.as_bytes()).texts[0].log_group, "b");
+}
+
+#[test]
 fn base64_may_be_escaped_or_lack_its_padding() {
     let body = request(&["2 a?>"]);
     let encoded = base64("2 a?>");
