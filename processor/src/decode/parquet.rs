@@ -10,10 +10,11 @@
 //!
 //! # Hostile files
 //! Nothing here trusts a number that it has not held against the bytes that there are. All columns of a row group share one
-//! budget, [`Limits::decompressed_bytes_max`], for their current pages, their dictionaries and what is decoded of them;
-//! it is taken before anything is allocated. So a reader holds at most that, up to 4 MiB for each of a column's buffers that
-//! it keeps for the next row group, and the cells of 1,024 rows; for those who want every column, 128 rows as text. A row group may claim 65,536 rows, and 64 more for each byte of it, before it is
-//! refused as too large: a run of a billion rows needs but twenty bytes. Decoding neither panics nor recurses.
+//! budget, [`Limits::decompressed_bytes_max`], for their current pages, their dictionaries and what is decoded of them; it is
+//! taken before anything is allocated. So a reader holds at most that, the cells of 1,024 rows (for those who want every
+//! column, 128 rows as text too), and between row groups up to 4 MiB in each buffer of each column. A row group may claim
+//! 65,536 rows, and 64 more for each byte of it, before it is refused as too large: a run of a billion rows needs but twenty
+//! bytes. Decoding neither panics nor recurses.
 //!
 //! Source: Apache Parquet, parquet-format.
 

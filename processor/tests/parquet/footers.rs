@@ -1,7 +1,9 @@
 //! What a footer may say, and what a file must have.
 
+use std::sync::atomic::Ordering;
+
 use flowscout::decode::parquet::{Footer, FooterError};
-use flowscout::source::parquet::Columns;
+use flowscout::source::parquet::{Columns, ParquetFile};
 use parquet::basic::{Compression, ZstdLevel};
 
 use super::reading;
@@ -48,6 +50,39 @@ fn only_the_columns_in_use_are_read() {
     let read: Vec<_> =
         group.chunks.iter().map(|chunk| &*group.columns[chunk.column].name).collect();
     assert_eq!(read, ["srcaddr", "dstaddr", "end"]);
+}
+
+#[test]
+fn a_file_on_disk_gives_what_it_gives_in_memory_and_tells_how_far_it_is() {
+    let style = Style { group_rows: 1, ..Style::default() };
+    let bytes = write(&columns(&["srcaddr", "vpc_id", "dstaddr", "end"]), style);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    std::fs::write(&path, &bytes).unwrap();
+    let mut file = ParquetFile::open(&path, "a".into(), Columns::Used).unwrap();
+    let consumed = file.consumed_bytes();
+    let mut told = Vec::new();
+    for expected in reading::open(&bytes, Columns::Used).unwrap() {
+        let group = file.next().unwrap().unwrap();
+        assert_eq!(format!("{group:?}"), format!("{:?}", expected.unwrap()));
+        told.push(consumed.load(Ordering::Relaxed));
+    }
+    assert!(file.next().is_none() && told[0] < told[1], "{told:?}");
+    assert_eq!(consumed.load(Ordering::Relaxed), bytes.len() as u64);
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_told_and_the_rest_follows() {
+    let style = Style { group_rows: 1, ..Style::default() };
+    let bytes = write(&columns(&["srcaddr", "dstaddr", "end"]), style);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    std::fs::write(&path, &bytes).unwrap();
+    let file = ParquetFile::open(&path, "a".into(), Columns::Used).unwrap();
+    std::fs::write(&path, &bytes[..50]).unwrap();
+    let ends: Vec<String> = file.map(|group| group.unwrap_err().to_string()).collect();
+    assert_eq!(ends.len(), 2);
+    assert!(ends[0].starts_with("a: cannot read: "), "{ends:?}");
 }
 
 #[test]
