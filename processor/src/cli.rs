@@ -68,7 +68,7 @@ pub struct Demo {
 /// `flowscout replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Files, folders and patterns, plain or gzip; `-` is standard input.
+    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-` is standard input.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
     /// The format of lines without a header.
@@ -91,7 +91,7 @@ pub struct Replay {
 /// `flowscout decode`.
 #[derive(Debug, Args)]
 pub struct Decode {
-    /// Files, folders and patterns, plain or gzip; `-`, the default, is standard input.
+    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-`, the default, is standard input.
     #[arg(default_value = "-", value_name = "PATH")]
     pub paths: Vec<String>,
     /// The format of lines without a header.

@@ -111,6 +111,7 @@ impl Config {
             volumes: window::VOLUME_BYTES_MAX,
             // The bytes of a batch, and at most about as much again for its rows.
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
+            unpacking: workers * 2 * self.decode.decompressed_bytes_max,
         }
     }
 
@@ -168,6 +169,9 @@ impl Config {
         let is_sane = (1 << 16..=1 << 32).contains(&self.decode.decompressed_bytes_max);
         let problem = "must lie between 65536 (64 KiB) and 4294967296 (4 GiB)";
         require(is_sane, "decode.decompressed_bytes_max", problem)?;
+        let is_sane = self.decode.refusal_lines_min <= decode::health::HALF_LIFE_LINES;
+        let problem = format!("must be at most {}", decode::health::HALF_LIFE_LINES);
+        require(is_sane, "decode.refusal_lines_min", &problem)?;
         let is_share = (0.0..=1.0).contains(&self.decode.refusal_ratio_max);
         require(is_share, "decode.refusal_ratio_max", "must lie between 0 and 1")
     }
@@ -208,15 +212,22 @@ pub struct MemoryBudget {
     pub findings: usize,
     /// Talkers, services and byte sums.
     pub volumes: usize,
-    /// Batches under way.
+    /// Batches under way: those of text files. JSON documents and row groups may each have more, see docs/input.md.
     pub batches: usize,
+    /// What payloads and row groups are unpacked to.
+    pub unpacking: usize,
 }
 
 impl MemoryBudget {
     /// The sum.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.entities + self.allocator + self.findings + self.volumes + self.batches
+        self.entities
+            + self.allocator
+            + self.findings
+            + self.volumes
+            + self.batches
+            + self.unpacking
     }
 }
 

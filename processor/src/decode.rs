@@ -33,7 +33,7 @@ mod split;
 mod text;
 
 pub use config::{Config, LogGroup, Texts};
-pub use decoder::{Decoded, Decoder, Reader, Refused, RefusedRow};
+pub use decoder::{Decoded, Decoder, Reader, Refused};
 pub use fields::{Value, fields};
 pub use format::{Format, FormatError, Formats};
 pub use letter::{BATCH_LETTERS_BYTES_MAX, LETTER_BYTES_MAX, Letter, Letters};

@@ -25,12 +25,14 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
          #   findings                {:>10}\n\
          #   volumes                 {:>10}\n\
          #   batches, {workers:>3} workers    {:>10}\n\
+         #   unpacked payloads       {:>10}\n\
          #   together                {:>10}\n",
         terminal::bytes(budget.entities as u64),
         terminal::bytes(budget.allocator as u64),
         terminal::bytes(budget.findings as u64),
         terminal::bytes(budget.volumes as u64),
         terminal::bytes(budget.batches as u64),
+        terminal::bytes(budget.unpacking as u64),
         terminal::bytes(budget.total() as u64),
     )
     .map_err(io_failure)?;

@@ -11,8 +11,7 @@ use crate::cli::Decode;
 use crate::config::Config;
 use crate::decode::parquet::RowReader;
 use crate::decode::{
-    Decoded, Decoder, Letter, Limits, Oddities, Reader, Refusal, RefusedRow, Splitter, Value,
-    fields,
+    Decoded, Decoder, Letter, Limits, Oddities, Reader, Refusal, Splitter, Value, fields,
 };
 use crate::flow::Layout;
 use crate::source::parquet::Columns;
@@ -87,7 +86,7 @@ impl Reader for Printer {
         &mut self,
         group: &RowGroup,
         _oddities: &mut Oddities,
-        refused: &mut Vec<RefusedRow>,
+        refused: &mut impl FnMut(u64, Refusal),
     ) -> (u64, Result<(), Refusal>) {
         let mut rows = std::mem::replace(&mut self.rows, RowReader::new(Limits::default()));
         let mut seen = 0;
@@ -95,7 +94,7 @@ impl Reader for Printer {
             seen += 1;
             match row {
                 Ok(fields) => self.print(&object(fields.iter().copied())),
-                Err(refusal) => refused.push((number, refusal)),
+                Err(refusal) => refused(number, refusal),
             }
         });
         self.rows = rows;
@@ -103,8 +102,10 @@ impl Reader for Printer {
     }
 
     fn row_texts(&mut self, group: &RowGroup, numbers: &[u64], each: &mut impl FnMut(u64, &[u8])) {
-        // Why it ends early was said when its rows were read.
-        let _end = self.rows.texts(group, numbers, each);
+        if !numbers.is_empty() {
+            // Why it ends early was said when its rows were read.
+            let _end = self.rows.texts(group, numbers, each);
+        }
     }
 }
 

@@ -4,8 +4,18 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// One line on standard error. There is nobody left to tell when that fails.
+/// One message on standard error; a name within it may hold bytes that a terminal obeys. There is nobody left to tell when
+/// that fails.
 pub(super) fn complain(message: &str) {
+    let is_harmful = |letter: char| letter.is_control() && letter != '\n';
+    let message: String = if message.contains(is_harmful) {
+        let escape = |letter: char| {
+            if is_harmful(letter) { letter.escape_default().to_string() } else { letter.into() }
+        };
+        message.chars().map(escape).collect()
+    } else {
+        message.to_owned()
+    };
     let result = writeln!(io::stderr(), "flowscout: {message}");
     drop(result);
 }

@@ -90,7 +90,7 @@ pub(super) struct Envelope<'t, 'd> {
 }
 
 impl Envelope<'_, '_> {
-    /// Peels its messages: all, or none if one of them is missing. `document` is what is refused then.
+    /// Peels its messages. An event without one is refused by its place; without any, `document` is.
     pub(super) fn read<F: Found>(
         self,
         walk: &mut Walk<'_, F>,
@@ -106,7 +106,13 @@ impl Envelope<'_, '_> {
         }
         let events = || self.log_events.and_then(Tree::elements).map(|all| all.map(Event::of));
         let is_data = message_type == "DATA_MESSAGE"
-            && events().is_some_and(|mut events| events.all(|event| event.message.is_some()));
+            && events().is_some_and(|mut all| {
+                let is_empty = self
+                    .log_events
+                    .and_then(Tree::elements)
+                    .is_some_and(|mut all| all.next().is_none());
+                is_empty || all.any(|event| event.message.is_some())
+            });
         if !is_data {
             walk.refuse(place, Reason::UnknownJson, document);
             return;
@@ -115,8 +121,11 @@ impl Envelope<'_, '_> {
         let mut place = Place { log_group, extracted: None, ..*place };
         for (number, event) in (1..).zip(events().into_iter().flatten()) {
             place.position.event = number;
+            let Some(message) = event.message else {
+                walk.refuse(&place, Reason::UnknownJson, b"");
+                continue;
+            };
             let extracted = event.extracted_fields.and_then(|fields| extraction.read(fields));
-            let message = event.message.unwrap_or_default();
             content(walk, inner, &Place { extracted, ..place }, message.as_bytes());
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::format::{Format, Formats};
 use super::health::{SELF_DESCRIBED, Tallies, is_same};
@@ -52,7 +52,8 @@ pub trait Reader {
         seen
     }
 
-    /// Takes every row of a row group, and gives their number and those it could not take.
+    /// Takes every row of a row group, and gives their number; `refused` hears of those it could not take, by their number
+    /// in the row group, from 0.
     ///
     /// # Errors
     /// When the row group cannot be read further; the rows before were taken.
@@ -60,15 +61,12 @@ pub trait Reader {
         &mut self,
         group: &RowGroup,
         oddities: &mut Oddities,
-        refused: &mut Vec<RefusedRow>,
+        refused: &mut impl FnMut(u64, Refusal),
     ) -> (u64, Result<(), Refusal>);
 
     /// The text of some rows, whose numbers rise.
     fn row_texts(&mut self, group: &RowGroup, numbers: &[u64], each: &mut impl FnMut(u64, &[u8]));
 }
-
-/// A row that its reader could not take: its number in the row group, from 0, and why.
-pub type RefusedRow = (u64, Refusal);
 
 /// A line that its reader could not take.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +118,8 @@ impl Decoder {
     pub fn decode(&mut self, batch: &Batch, reader: &mut impl Reader) -> Decoded {
         let mut decoded = Decoded::default();
         let source = &batch.id.source;
+        // A batch decodes alike whatever its worker decoded before.
+        self.memory.lead = 0;
         let (formats, memory) = (&*self.formats, &mut self.memory);
         let mut walk = Walk { formats, memory, source, decoded: &mut decoded };
         match &batch.content {
@@ -216,13 +216,21 @@ impl<'w> Walk<'w> {
     ) {
         let header = section.layout.as_ref();
         let layout = header.unwrap_or_else(|| self.leading(format));
-        let account = Account { format, header, layout, first_line: section.lines_before };
-        let mut oddities = Oddities::default();
-        let lines = reader.block(section.text, layout, &mut oddities, &mut |reader, line| {
-            self.refused(reader, place, &account, &line);
-        });
-        self.decoded.refusals.oddities.add(oddities);
-        self.decoded.tallies.lines(account.key(), place.log_group, lines);
+        let mut account = Account { format, header, layout, first_line: section.lines_before };
+        // What was extracted from a message is one record, not one for each of its lines.
+        let place = &Place { extracted: None, ..*place };
+        // A reader may hold what it could not take to the end of a block.
+        for stretch in stretches(section.text) {
+            let mut oddities = Oddities::default();
+            let lines = reader.block(stretch, layout, &mut oddities, &mut |reader, line| {
+                self.refused(reader, place, &account, &line);
+            });
+            self.decoded.refusals.oddities.add(oddities);
+            self.decoded.tallies.lines(account.key(), place.log_group, lines);
+            if stretch.len() < section.text.len() {
+                account.first_line += memchr_iter(b'\n', stretch).count() as u64;
+            }
+        }
     }
 
     /// A line that the layout did not fit: another may, or else it is refused.
@@ -236,7 +244,7 @@ impl<'w> Walk<'w> {
         let Err(refusal) = self.otherwise(reader, place, account.others(), line) else { return };
         let mut place = *place;
         place.position.line = account.first_line + line.number;
-        let counts = (account.layout.columns().len(), values(line.line));
+        let counts = (account.expected().columns().len(), values(line.line));
         self.decoded.tallies.refused(account.key(), place.log_group, refusal, counts);
         self.refuse(&place, account.header, refusal, line.line);
     }
@@ -245,25 +253,37 @@ impl<'w> Walk<'w> {
     fn rows(&mut self, reader: &mut impl Reader, group: &RowGroup) {
         let mut place = Place::default();
         place.position.record = group.index as u64 + 1;
-        let (mut refused, mut oddities) = (Vec::new(), Oddities::default());
-        let (rows, end) = reader.rows(group, &mut oddities, &mut refused);
-        self.decoded.refusals.oddities.add(oddities);
-        let key = self_described();
-        self.decoded.tallies.lines(key, "", rows);
         let layout = group.layout().map(Arc::new);
-        let numbers: Vec<u64> = refused.iter().map(|(number, _)| *number).collect();
-        let mut refusals = refused.into_iter().peekable();
-        reader.row_texts(group, &numbers, &mut |number, text| {
-            while let Some((_, refusal)) = refusals.next_if(|(refused, _)| *refused <= number) {
+        let (mut kept, mut oddities) = (Vec::new(), Oddities::default());
+        let (rows, end) = reader.rows(group, &mut oddities, &mut |number, refusal| {
+            self.decoded.tallies.refused(self_described(), "", refusal, (0, 0));
+            if kept.len() < ROWS_KEPT_MAX {
+                kept.push((number, refusal));
+            } else {
                 place.position.line = number + 1;
-                self.decoded.tallies.refused(key, "", refusal, (0, 0));
+                self.decoded.refusals.count(refusal, self.source, place.position, b"");
+                self.decoded.letters.leave_out();
+            }
+        });
+        self.decoded.refusals.oddities.add(oddities);
+        self.decoded.tallies.lines(self_described(), "", rows);
+        let numbers: Vec<u64> = kept.iter().map(|(number, _)| *number).collect();
+        let mut kept = kept.into_iter().peekable();
+        reader.row_texts(group, &numbers, &mut |number, text| {
+            while let Some((_, refusal)) = kept.next_if(|(refused, _)| *refused <= number) {
+                place.position.line = number + 1;
                 self.refuse(&place, layout.as_ref(), refusal, text);
             }
         });
         // What could not be read twice is counted without its text.
-        let rest = refusals.chain(end.err().map(|refusal| (rows, refusal)));
-        for (number, refusal) in rest {
+        for (number, refusal) in kept {
             place.position.line = number + 1;
+            self.refuse(&place, layout.as_ref(), refusal, b"");
+        }
+        if let Err(refusal) = end {
+            place.position.line = rows + 1;
+            self.decoded.tallies.lines(self_described(), "", 1);
+            self.decoded.tallies.refused(self_described(), "", refusal, (0, 0));
             self.refuse(&place, layout.as_ref(), refusal, b"");
         }
     }
@@ -375,6 +395,11 @@ impl<'a> Account<'a> {
         if self.header.is_some() { self_described() } else { self.format.key() }
     }
 
+    /// What the lines should be, as messages have it.
+    fn expected(&self) -> &'a Arc<Layout> {
+        self.header.or(self.format.layouts().first()).unwrap_or(self.layout)
+    }
+
     fn others(&self) -> &'a [Arc<Layout>] {
         if self.header.is_some() { &[] } else { self.format.layouts() }
     }
@@ -384,6 +409,26 @@ impl<'a> Account<'a> {
 fn self_described() -> &'static Arc<str> {
     static KEY: LazyLock<Arc<str>> = LazyLock::new(|| SELF_DESCRIBED.into());
     &KEY
+}
+
+/// Refused rows of a row group that are kept as letters; a batch of text seldom has more lines.
+const ROWS_KEPT_MAX: usize = 10_000;
+/// As long as a batch of a file.
+const STRETCH_BYTES: usize = 512 * 1024;
+
+/// `text` cut at line ends into pieces of about [`STRETCH_BYTES`].
+fn stretches(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let behind = rest.get(STRETCH_BYTES..).and_then(|behind| memchr(b'\n', behind));
+        let (stretch, behind) =
+            rest.split_at(behind.map_or(rest.len(), |feed| STRETCH_BYTES + feed + 1));
+        rest = behind;
+        Some(stretch)
+    })
 }
 
 fn values(line: &[u8]) -> usize {

@@ -24,7 +24,7 @@ pub(super) fn exactly<F: Found>(
     let (arena, inner) = inner.split_first_mut()?;
     pieces.clear();
     let end = Body { cursor: Cursor::new(bytes), arena, pieces }.read(bytes.len())?;
-    let mut place = *place;
+    let mut place = Place { extracted: None, ..*place };
     for (number, piece) in (1..).zip(pieces.iter()) {
         place.position.part = number;
         content(walk, inner, &place, &arena.bytes.filled(piece.end)[piece.start..]);
@@ -119,14 +119,19 @@ pub(super) fn records<F: Found>(
     (document, records): (&[u8], Tree<'_, '_>),
 ) {
     let all = || records.elements().into_iter().flatten();
-    if records.elements().is_none() || all().any(|record| data(record).is_none()) {
+    let is_empty = all().next().is_none();
+    if records.elements().is_none() || !is_empty && all().all(|record| data(record).is_none()) {
         walk.refuse(place, Reason::UnknownJson, document);
         return;
     }
     let mut place = *place;
-    for (number, data) in (1..).zip(all().filter_map(data)) {
+    for (number, record) in (1..).zip(all()) {
         place.position.part = number;
-        base64(walk, inner, &place, data);
+        match data(record) {
+            Some(data) => base64(walk, inner, &place, data),
+            // Its place tells which one it was; the others are read.
+            None => walk.refuse(&place, Reason::UnknownJson, b""),
+        }
     }
 }
 

@@ -32,9 +32,7 @@ pub enum FormatError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// A list without an entry.
-    #[error(
-        "format: the list is empty; write \"auto\" to let header lines and the default formats speak"
-    )]
+    #[error("the list is empty; write \"auto\" to let header lines and the default formats speak")]
     NoFormat,
     /// A pattern of log group names with a mistake.
     #[error("`{pattern}` is not a pattern of log group names: {problem}")]

@@ -96,7 +96,7 @@ pub const ORIGINS_MAX: usize = 256;
 /// Reasons and fields that are told apart per origin.
 const BLAMES_MAX: usize = 16;
 /// Lines after which what was counted before weighs half: some minutes of a quiet log group, a second of a busy one.
-const HALF_LIFE_LINES: u64 = 20_000;
+pub const HALF_LIFE_LINES: u64 = 20_000;
 
 impl Tallies {
     /// Counts lines of an origin, refused ones included.

@@ -1,11 +1,11 @@
 //! Refused bytes, kept so that they can be looked at and read again.
 //!
-//! A [`Letter`] says why it was refused, where it stood, and under which format, so that reading it again, after a format was
-//! corrected or a newer version installed, gives what reading the source again would give.
+//! A [`Letter`] says why it was refused, where it stood, and under which format, so that a line can be read
+//! again after its format was corrected or a newer version installed. The envelopes around it are gone: what is read again has no
+//! extracted fields, and a piece that was too large or too deep is measured by itself.
 
 use std::sync::Arc;
 
-use super::line::LINE_BYTES_MAX;
 use super::place::{Place, Position};
 use super::refusal::Refusal;
 use crate::flow::Layout;
@@ -29,8 +29,8 @@ pub struct Letter {
     pub is_truncated: bool,
 }
 
-/// A letter keeps so much: more than a line may have.
-pub const LETTER_BYTES_MAX: usize = LINE_BYTES_MAX + 1024;
+/// A letter keeps so much: the largest envelope that a record of a stream holds uncompressed.
+pub const LETTER_BYTES_MAX: usize = 1 << 20;
 
 /// The letters of one batch, bounded.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +74,11 @@ impl Letters {
         });
     }
 
+    /// Counts a refused piece without keeping it.
+    pub const fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
     /// The letters, in the order in which they were refused.
     #[must_use]
     pub fn kept(&self) -> &[Letter] {
@@ -97,13 +102,13 @@ mod tests {
         let mut letters = Letters::default();
         let refusal = Refusal { reason: Reason::FieldCount, field: None };
         let place = Place { position: Position::line(3), log_group: "group", extracted: None };
-        for _ in 0..200 {
+        for _ in 0..10 {
             letters.add(refusal, &"file".into(), &place, None, &[b'x'; LETTER_BYTES_MAX + 1]);
         }
         let kept = letters.kept();
         assert!(kept.iter().all(|letter| letter.is_truncated && letter.position.line == 3));
-        assert_eq!(kept.len() as u64 + letters.left_out(), 200);
+        assert_eq!(kept.len() as u64 + letters.left_out(), 10);
         let bytes: usize = kept.iter().map(|letter| letter.data.len()).sum();
-        assert!(bytes <= BATCH_LETTERS_BYTES_MAX && bytes > BATCH_LETTERS_BYTES_MAX / 10 * 9);
+        assert!(bytes <= BATCH_LETTERS_BYTES_MAX && bytes > BATCH_LETTERS_BYTES_MAX / 2);
     }
 }

@@ -1,6 +1,6 @@
 //! Lines and rows as records: what the pipeline takes them for.
 
-use super::decoder::{Reader, Refused, RefusedRow};
+use super::decoder::{Reader, Refused};
 use super::limits::Limits;
 use super::parquet::RowReader;
 use super::refusal::{Oddities, Refusal};
@@ -71,33 +71,23 @@ impl<F: FnMut(Line<'_>)> Reader for Records<'_, F> {
         &mut self,
         group: &RowGroup,
         oddities: &mut Oddities,
-        refused: &mut Vec<RefusedRow>,
+        refused: &mut impl FnMut(u64, Refusal),
     ) -> (u64, Result<(), Refusal>) {
         let mut seen = 0;
         let end = self.parser.rows.rows(group, oddities, &mut |number, row| {
             seen += 1;
             match row {
                 Ok(line) => (self.each)(line),
-                Err(refusal) => refused.push((number, refusal)),
+                Err(refusal) => refused(number, refusal),
             }
         });
         (seen, end)
     }
 
     fn row_texts(&mut self, group: &RowGroup, numbers: &[u64], each: &mut impl FnMut(u64, &[u8])) {
-        row_texts(&mut self.parser.rows, group, numbers, each);
-    }
-}
-
-/// The texts of rows as far as they can be read once more.
-pub(super) fn row_texts(
-    reader: &mut RowReader,
-    group: &RowGroup,
-    numbers: &[u64],
-    each: &mut impl FnMut(u64, &[u8]),
-) {
-    if !numbers.is_empty() {
-        // Why it ends early was said when its rows were read.
-        let _end = reader.texts(group, numbers, each);
+        if !numbers.is_empty() {
+            // Why it ends early was said when its rows were read.
+            let _end = self.parser.rows.texts(group, numbers, each);
+        }
     }
 }

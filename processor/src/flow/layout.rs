@@ -24,21 +24,19 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// No field at all.
-    #[error(
-        "format: it names no field; write it as `${{version}} ${{srcaddr}} …`, `default` or `auto`"
-    )]
+    #[error("it names no field; write it as `${{version}} ${{srcaddr}} …`, `default` or `auto`")]
     Empty,
     /// Something else than `${name}`.
-    #[error("format: `{0}` is not of the form ${{field-name}}")]
+    #[error("`{0}` is not of the form ${{field-name}}")]
     Token(String),
     /// A field twice.
-    #[error("format: ${{{0}}} stands twice")]
+    #[error("${{{0}}} stands twice")]
     Repeated(String),
     /// More columns than any documented format can have.
-    #[error("format: it has more than {} fields", Layout::COLUMNS_MAX)]
+    #[error("it has more than {} fields", Layout::COLUMNS_MAX)]
     TooMany,
     /// A field without which no observation can be made.
-    #[error("format: it has no ${{{missing}}}{}, which detection needs", hint(.near))]
+    #[error("it has no ${{{missing}}}{}, which detection needs", hint(.near))]
     Missing {
         /// The field that detection needs.
         missing: &'static str,
@@ -111,7 +109,7 @@ impl Layout {
 
     /// From a header line, names separated by spaces; `None` when the line is not a header.
     ///
-    /// A header is a line in which every word could be a field name and at least half are documented ones: no data
+    /// A header is a line of at least two words in which every word could be a field name and at least half are documented ones: no data
     /// line has that shape, since it would hold at least one number, address or status.
     #[must_use]
     pub fn from_header(line: &[u8]) -> Option<Self> {
@@ -124,7 +122,7 @@ impl Layout {
             return None;
         }
         let known = words().filter(|word| field::find(word).is_some()).count();
-        if known * 2 < words().count() {
+        if words().count() < 2 || known * 2 < words().count() {
             return None;
         }
         Self::from_names(words().map(|word| std::str::from_utf8(word).unwrap_or_default())).ok()

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use memchr::{memchr, memchr3};
+use memchr::{memchr_iter, memchr2, memchr3};
 
 use super::cut::{BATCH_BYTES, BYTE_ORDER_MARK};
 use crate::batch::{Batch, BatchId, Content};
@@ -38,6 +38,8 @@ struct Scan {
     place: usize,
     depth: usize,
     is_in_string: bool,
+    /// It is no document.
+    is_text: bool,
 }
 
 impl<R: Read> Documents<R> {
@@ -80,10 +82,10 @@ impl<R: Read> Documents<R> {
                 return self.failure.take().map_or(Ok(None), Err);
             }
             if self.rest.len() >= DOCUMENT_BYTES_MAX {
-                // Whatever it is, it goes out as it stands and is refused; the next document begins somewhere behind.
-                let all = [self.rest.len()];
+                // It is torn, or too large: it goes out up to where the next document may begin, and is refused.
+                let end = next_beginning(&self.rest).unwrap_or(self.rest.len());
                 self.scan = Scan::default();
-                return Ok(self.take(&all));
+                return Ok(self.take(&[end]));
             }
             self.fill(self.rest.len() + BATCH_BYTES).unwrap_or_else(|failure| {
                 self.failure = Some(failure);
@@ -141,14 +143,30 @@ impl<R: Read> Documents<R> {
 }
 
 impl Scan {
+    /// Where what is no document ends: behind its line, or where a document may begin within it.
+    fn end_of_text(&mut self, bytes: &[u8]) -> Option<usize> {
+        loop {
+            let place = self.place + memchr2(b'\n', b'{', &bytes[self.place..])?;
+            if bytes[place] == b'\n' {
+                return Some(place + 1);
+            }
+            if place > 0 && is_beginning(bytes, place)? {
+                return Some(place);
+            }
+            self.place = place + 1;
+        }
+    }
+
     /// Where the document at the place ends; `None` if that is not among `bytes`. White space belongs to what follows.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.depth == 0 {
-            let is_space = |byte: &u8| byte.is_ascii_whitespace();
-            self.place += bytes[self.place..].iter().take_while(|byte| is_space(byte)).count();
-            if *bytes.get(self.place)? != b'{' {
-                let line = memchr(b'\n', &bytes[self.place..])?;
-                return Some(self.place + line + 1);
+            if !self.is_text {
+                let is_space = |byte: &u8| byte.is_ascii_whitespace();
+                self.place += bytes[self.place..].iter().take_while(|byte| is_space(byte)).count();
+                self.is_text = *bytes.get(self.place)? != b'{';
+            }
+            if self.is_text {
+                return self.end_of_text(bytes);
             }
         }
         loop {
@@ -177,6 +195,26 @@ impl Scan {
             }
         }
     }
+}
+
+/// Whether the bracket at `place` may begin a document though what stands before it did not end: right behind another, or
+/// with the first key of an envelope of CloudWatch Logs. `None` if too little is there to tell.
+fn is_beginning(bytes: &[u8], place: usize) -> Option<bool> {
+    const ENVELOPE: &[u8] = b"{\"messageType\"";
+    let rest = &bytes[place..];
+    if bytes[place - 1] == b'}' || rest.starts_with(ENVELOPE) {
+        return Some(true);
+    }
+    let is_cut = rest.len() < ENVELOPE.len() && ENVELOPE.starts_with(rest);
+    (!is_cut).then_some(false)
+}
+
+/// The first place behind the beginning where another document may begin.
+fn next_beginning(bytes: &[u8]) -> Option<usize> {
+    let is_beginning = |place: &usize| {
+        bytes[place - 1] == b'\n' || is_beginning(bytes, *place).unwrap_or_default()
+    };
+    memchr_iter(b'{', bytes).filter(|place| *place > 0).find(is_beginning)
 }
 
 #[cfg(test)]
@@ -220,6 +258,22 @@ mod tests {
         let text = format!("{{}}{large}{{}}");
         let lengths: Vec<usize> = cut(text.as_bytes()).iter().map(Vec::len).collect();
         assert_eq!(lengths, [2, large.len(), 2]);
+    }
+
+    #[test]
+    fn behind_a_torn_document_or_a_stray_bracket_the_next_is_found() {
+        let text = br#"{"message":"a"}}{"message":"b"}{"message":"c"}"#;
+        let expected: Vec<&[u8]> =
+            vec![br#"{"message":"a"}"#, b"}", br#"{"message":"b"}"#, br#"{"message":"c"}"#];
+        assert_eq!(cut(text), expected);
+        // Torn within a string, without a line feed anywhere: more than may be held.
+        let envelope = format!("{{\"messageType\":\"{}\"}}", "x".repeat(1000));
+        let torn = "{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"12";
+        let count = DOCUMENT_BYTES_MAX / envelope.len() + 10_000;
+        let pieces = cut(format!("{torn}{}", envelope.repeat(count)).as_bytes());
+        assert_eq!(pieces[0], torn.as_bytes());
+        assert_eq!(pieces.len(), count + 1);
+        assert!(pieces[1..].iter().all(|piece| *piece == envelope.as_bytes()));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Files {
             // What cannot be read is said when its turn comes, with the line that was reached.
             (head, input) = beginning(input);
             layers = layer;
-            if !head.starts_with(GZIP_MAGIC) {
+            if layer == GZIP_LAYERS_MAX || !head.starts_with(GZIP_MAGIC) {
                 break;
             }
             tracing::debug!(file = %name, "the file is gzip");
@@ -69,7 +69,7 @@ impl Files {
             Kind::Text => Content::Text(Cutter::new(input, name)),
             Kind::Documents => Content::Documents(Documents::new(input, name)),
             Kind::Aggregate => Content::Aggregate(Some(input)),
-            Kind::Parquet if layers == 0 && path.is_file() => {
+            Kind::Parquet if layers == 0 && path.as_os_str() != STDIN && path.is_file() => {
                 let consumed_bytes = Arc::clone(&self.consumed_bytes);
                 let file = ParquetFile::open(path, name, self.columns)?;
                 Content::Parquet(file.counting_into(consumed_bytes))
@@ -225,8 +225,9 @@ fn printable(path: &Path) -> Arc<str> {
 }
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-/// Firehose compresses what a subscription has compressed already (AWS page "Decompress CloudWatch Logs").
-const GZIP_LAYERS_MAX: usize = 2;
+/// Firehose compresses what a subscription has compressed already (AWS page "Decompress CloudWatch Logs"): two, and one to
+/// spare. What lies deeper is refused.
+const GZIP_LAYERS_MAX: usize = 3;
 const AGGREGATE_MAGIC: &[u8] = &[0xf3, 0x89, 0x9a, 0xc2];
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 const READ_BYTES: usize = 256 * 1024;

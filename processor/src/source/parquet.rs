@@ -71,9 +71,9 @@ pub struct ParquetFile {
     told_bytes: u64,
 }
 
-/// A row group may have so many compressed bytes in the columns that are wanted: as many as the usual writers put into
-/// one before they compress it. AWS's have some tens of megabytes, of all columns.
-pub const GROUP_BYTES_MAX: u64 = 128 << 20;
+/// A row group may have so many compressed bytes in the columns that are wanted: more than the usual writers put into
+/// one after they compress it. AWS's have some tens of megabytes, of all columns.
+pub const GROUP_BYTES_MAX: u64 = 64 << 20;
 
 impl ParquetFile {
     /// Opens the file at `path`, named `name` in messages, and reads its footer.

@@ -93,10 +93,11 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    match path.extension() {
-        Some(extension) => ["log", "gz", "parquet"].iter().any(|known| extension == *known),
-        None => path.file_name().is_some_and(|name| is_delivery(&name.to_string_lossy())),
-    }
+    let is_known = |extension: &std::ffi::OsStr| {
+        ["log", "gz", "parquet"].iter().any(|known| extension == *known)
+    };
+    path.extension().is_some_and(is_known)
+        || path.file_name().is_some_and(|name| is_delivery(&name.to_string_lossy()))
 }
 
 /// Whether Firehose names its objects so: `…-2026-11-24-09-30-05-` and a UUID (AWS page "Configure Amazon S3 object name
@@ -137,7 +138,7 @@ mod tests {
             "a/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1625Z_aa.log.gz",
             "b/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1620Z_bb.log.gz",
             "b/111122223333_vpcflowlogs_us-east-1_fl-1_20180620T1630Z_cc.log.parquet",
-            "b/flows-1-2018-06-20-16-30-05-0e5f2a3c-1d2e-4f5a-8b9c-0d1e2f3a4b5c",
+            "b/flow.logs-1-2018-06-20-16-30-05-0e5f2a3c-1d2e-4f5a-8b9c-0d1e2f3a4b5c",
             "b/labels.tsv",
             "b/README",
             "b/.hidden.log",

@@ -235,7 +235,7 @@ fn a_malformed_format_is_misuse() {
     {
         for command in ["replay", "decode"] {
             let run = flowscout().args([command, "-", "--format", format]).exit_with(2);
-            run.assert_says("format: ");
+            run.assert_says("--format: ");
         }
     }
 }

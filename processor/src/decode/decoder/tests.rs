@@ -28,7 +28,7 @@ impl Reader for Notes {
         &mut self,
         _group: &RowGroup,
         _oddities: &mut Oddities,
-        _refused: &mut Vec<RefusedRow>,
+        _refused: &mut impl FnMut(u64, Refusal),
     ) -> (u64, Result<(), Refusal>) {
         unreachable!("no test has rows")
     }
@@ -149,4 +149,63 @@ proptest! {
         prop_assert_eq!(together, apart);
         prop_assert_eq!(decoded.refusals.total(), refused);
     }
+}
+
+#[test]
+fn a_record_that_was_extracted_from_a_message_is_counted_once() {
+    let event = |message: &str| {
+        let fields = r#"{"srcaddr":"10.0.0.1","dstaddr":"10.0.0.2","end":"5"}"#;
+        format!(r#"{{"id":"1","message":"{message}","extractedFields":{fields}}}"#)
+    };
+    let mut decoder = Decoder::new(formats(&[FOUR]), Limits::default());
+    let mut taken = |message: &str| decode(&mut decoder, &payloads(&[&event(message)])).0.len();
+    assert_eq!(taken("hello"), 1);
+    assert_eq!(taken("5 10.0.0.1 10.0.0.2 7"), 1);
+    assert_eq!(taken("5 10.0.0.1 10.0.0.2 7\\nhello"), 1);
+    assert_eq!(taken("hello\\nhello"), 0, "which of the two it is nobody knows");
+    let data = base64_turbo::STANDARD.encode("hello\nhello");
+    assert_eq!(taken(&format!(r#"{{\"records\":[{{\"data\":\"{data}\"}}]}}"#)), 0);
+}
+
+#[test]
+fn an_event_that_is_none_costs_no_other() {
+    let text = r#"{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[
+        {"message":"10.0.0.1 10.0.0.2 5"},{"message":null},7,{"message":"10.0.0.1 10.0.0.2 6"}]}"#;
+    let mut decoder = Decoder::new(formats(&[THREE]), Limits::default());
+    let (taken, decoded) = decode(&mut decoder, &payloads(&[text]));
+    assert_eq!((taken.len(), decoded.refusals.total()), (2, 2));
+    assert_eq!(examples(&decoded), ["test:record 1, event 2: unknown_json: "]);
+}
+
+#[test]
+fn lines_behind_a_document_are_numbered_from_where_they_stand() {
+    let mut decoder = Decoder::new(formats(&[THREE]), Limits::default());
+    let text = "{\"message\":\"10.0.0.1 10.0.0.2 5\"}\nbad\n10.0.0.1 10.0.0.2 6\nworse one\n";
+    let (taken, decoded) = decode(&mut decoder, &payloads(&[text]));
+    assert_eq!(taken.len(), 2);
+    let letters = decoded.letters.kept().iter().map(|letter| letter.position.to_string());
+    assert_eq!(letters.collect::<Vec<_>>(), ["record 1, line 2", "record 1, line 4"]);
+}
+
+#[test]
+fn a_long_text_is_numbered_through_all_of_its_stretches() {
+    let mut decoder = Decoder::new(formats(&[THREE]), Limits::default());
+    let good = "10.0.0.1 10.0.0.2 5\n".repeat(3 * STRETCH_BYTES / 20);
+    let lines = good.lines().count() as u64;
+    let text = format!("first\n{good}last\n");
+    let (taken, decoded) = decode(&mut decoder, &payloads(&[&text]));
+    assert_eq!(taken.len() as u64, lines);
+    let positions: Vec<u64> =
+        decoded.letters.kept().iter().map(|letter| letter.position.line).collect();
+    assert_eq!(positions, [1, lines + 2]);
+}
+
+#[test]
+fn the_format_that_another_batch_had_changes_nothing() {
+    let formats = formats(&[THREE, FOUR]);
+    let mixed = "10.0.0.1 10.0.0.2 5\n5 10.0.0.1 10.0.0.2 7\n10.0.0.1 10.0.0.2 6\n";
+    let mut used = Decoder::new(Arc::clone(&formats), Limits::default());
+    decode(&mut used, &lines("5 10.0.0.1 10.0.0.2 7\n", None));
+    let mut fresh = Decoder::new(formats, Limits::default());
+    assert_eq!(decode(&mut used, &lines(mixed, None)).0, decode(&mut fresh, &lines(mixed, None)).0);
 }

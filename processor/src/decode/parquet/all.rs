@@ -36,6 +36,10 @@ impl AllColumns {
             self.columns.resize_with(self.count, Column::default);
         }
         self.status = None;
+        // Columns that this file does not have keep nothing of the last one.
+        for column in &mut self.columns[self.count..] {
+            column.begin(None);
+        }
         for (place, chunk) in group.chunks.iter().enumerate() {
             let column = group.columns.get(chunk.column);
             self.columns[place].begin(column.map(|column| (place, column)));

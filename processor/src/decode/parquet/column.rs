@@ -41,7 +41,12 @@ pub(super) struct Column<T> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     left: usize,
+    /// Bytes that may still be unpacked, whether they are held at the same time or not.
+    unpacked_left: usize,
 }
+
+/// A row group unpacks to at most so many bytes, whatever it takes for that: many times what the usual tools write.
+const UNPACKED_BYTES_MAX: usize = 4 << 30;
 
 /// Rows that are read at a time.
 pub(super) const BATCH_ROWS: usize = 1024;
@@ -50,11 +55,16 @@ const KEEP_BYTES: usize = 4 << 20;
 
 impl Budget {
     pub(super) const fn new(bytes_max: usize) -> Self {
-        Self { left: bytes_max }
+        Self { left: bytes_max, unpacked_left: UNPACKED_BYTES_MAX }
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), Problem> {
         self.left = self.left.checked_sub(bytes).ok_or(Problem::TooLarge)?;
+        Ok(())
+    }
+
+    fn unpack(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.unpacked_left = self.unpacked_left.checked_sub(bytes).ok_or(Problem::TooLarge)?;
         Ok(())
     }
 }
@@ -184,10 +194,17 @@ impl<T: Cell> Column<T> {
                 self.read_dictionary(values, budget)
             }
             PageKind::Dictionary { .. } => Err(Problem::Corrupt),
+            // A page without values need not be unpacked.
+            PageKind::Data { values: 0, .. } => Ok(()),
             PageKind::Data { values, encoding, levels } => {
                 budget.left += std::mem::take(&mut self.held_bytes);
                 budget.take(header.page_bytes)?;
+                budget.unpack(header.page_bytes)?;
                 self.held_bytes = header.page_bytes;
+                for buffer in [&mut self.page, &mut self.joined] {
+                    release(buffer, header.page_bytes);
+                }
+                release(&mut self.decoded, header.page_bytes);
                 self.page.resize(header.page_bytes, 0);
                 let body = match levels {
                     Levels::Within => {
@@ -376,6 +393,15 @@ impl<T: Cell> Column<T> {
         }
         self.present = present;
         filled
+    }
+}
+
+/// Gives back most of a buffer that was blown up by an earlier page and is not needed for one of `bytes`: other columns take
+/// what the budget has from then on.
+fn release<V>(buffer: &mut Vec<V>, bytes: usize) {
+    let wanted = bytes.max(KEEP_BYTES) / size_of::<V>().max(1);
+    if buffer.capacity() > 2 * wanted {
+        *buffer = Vec::new();
     }
 }
 
