@@ -127,7 +127,7 @@ where
                 // The last column ends before it. For the time of this line, so does the line.
                 end -= 1;
                 self.places.separators[last] = end;
-                is_suspect = true;
+                is_suspect |= self.places.separators[last - 1].wrapping_add(1) == end;
             }
             let line = text.get(start as usize..end as usize);
             if let Some(line) = line.filter(|line| !line.is_empty()) {
