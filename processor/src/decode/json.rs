@@ -21,6 +21,8 @@ use exact::Cursor;
 pub(super) struct Documents {
     /// Whether there are, or may be, several.
     are_several: bool,
+    /// From the first document to the end.
+    content_bytes: usize,
     /// Bytes that were searched for an end in vain.
     searched_bytes: usize,
 }
@@ -38,7 +40,9 @@ impl Documents {
             walk.refuse(place, Reason::NestedTooDeep, bytes);
             return bytes.len();
         };
-        let exactly = if walk.is_exact { exactly(walk, layer, inner, place, bytes) } else { None };
+        self.content_bytes = self.content_bytes.max(bytes.len());
+        let is_exact = walk.is_exact && !self.is_exhausted();
+        let exactly = if is_exact { exactly(walk, layer, inner, place, bytes) } else { None };
         exactly.unwrap_or_else(|| self.fully(walk, layer, inner, place, bytes))
     }
 
@@ -79,18 +83,20 @@ impl Documents {
         end
     }
 
-    /// Where the document ends. Documents that do not end are searched through to the end of the content, but not any
+    /// Where the document ends. Documents that do not end may be searched through to the end of the content, but not any
     /// number of times: after that, up to where the next one may begin.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        const SEARCHES_MAX: usize = 4;
-        let is_exhausted = self.searched_bytes / SEARCHES_MAX > bytes.len();
-        let limit = if is_exhausted { boundary::next_document(bytes) } else { None };
+        let limit = if self.is_exhausted() { boundary::next_document(bytes) } else { None };
         let searched = &bytes[..limit.unwrap_or(bytes.len())];
         let end = boundary::document_bytes(searched);
-        if end.is_none() {
-            self.searched_bytes += searched.len();
-        }
-        end
+        self.searched_bytes += end.err().unwrap_or_default();
+        end.ok()
+    }
+
+    /// Whether so much was broken that time would no longer be in proportion to length.
+    const fn is_exhausted(&self) -> bool {
+        const SEARCHES_MAX: usize = 16;
+        self.searched_bytes / SEARCHES_MAX > self.content_bytes
     }
 }
 

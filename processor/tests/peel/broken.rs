@@ -63,6 +63,20 @@ fn a_broken_document_does_not_lose_the_ones_behind_it() {
     }
 }
 
+/// What looks like the beginning of a document within a string is none, however much broke before it.
+#[test]
+fn broken_documents_do_not_spoil_the_ends_of_good_ones() {
+    let broken = r#"{"message":"2 b"#;
+    let good = "{\"message\": \"2 a }{\"}\n";
+    for broken_documents in 1..10 {
+        let text = format!("{broken}\n").repeat(broken_documents) + good;
+        let seen = Seen::of(text.as_bytes());
+        assert_eq!(seen.texts.len(), 1);
+        assert_eq!(seen.texts[0].text, "2 a }{");
+        assert_eq!(seen.refusals(), vec![(Reason::BadJson, broken); broken_documents]);
+    }
+}
+
 #[test]
 fn bytes_that_are_not_unicode_are_refused() {
     let text = b"{\"message\":\"2 \xff\"}\n{\"message\":\"2 a\"}";

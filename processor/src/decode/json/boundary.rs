@@ -1,9 +1,10 @@
 //! Where documents that stand back to back, or among lines, begin and end.
 
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr_iter, memchr3};
 
-/// Length of the document that `bytes` begin with, by its brackets alone; `None` if they do not close within `bytes`.
-pub(super) fn document_bytes(bytes: &[u8]) -> Option<usize> {
+/// Length of the document that `bytes` begin with, by its brackets and strings alone; or how many bytes show that there is
+/// none.
+pub(super) fn document_bytes(bytes: &[u8]) -> Result<usize, usize> {
     let (mut depth, mut at) = (0usize, 0);
     while let Some(&byte) = bytes.get(at) {
         at += 1;
@@ -12,25 +13,28 @@ pub(super) fn document_bytes(bytes: &[u8]) -> Option<usize> {
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
-                    return Some(at);
+                    return Ok(at);
                 }
             }
-            b'"' => at += string_bytes(&bytes[at..])?,
+            b'"' => at = string_end(bytes, at)?,
             _ => {}
         }
     }
-    None
+    Err(bytes.len())
 }
 
-/// Length of a string behind its opening quote, closing quote included.
-fn string_bytes(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+/// Where the string ends that begins, behind its opening quote, at `start`. A line cannot end within a string: a torn
+/// document does not run on into the next line.
+fn string_end(bytes: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start;
     loop {
-        let place = at + memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[place] == b'"' {
-            return Some(place + 1);
+        let rest = bytes.get(at..).ok_or(bytes.len())?;
+        let place = at + memchr3(b'"', b'\\', b'\n', rest).ok_or(bytes.len())?;
+        match bytes[place] {
+            b'"' => return Ok(place + 1),
+            b'\n' => return Err(place),
+            _ => at = place + 2,
         }
-        at = place + 2;
     }
 }
 
@@ -88,10 +92,16 @@ mod tests {
     fn a_document_ends_at_its_last_bracket_whatever_its_strings_hold() {
         for document in [r#"{}"#, r#"{"a":"}"}"#, r#"{"a\"}":[{}]}"#, r#"{"\\":"\\\""}"#] {
             let text = format!("{document}}}{{\"");
-            assert_eq!(document_bytes(text.as_bytes()), Some(document.len()), "{document}");
+            assert_eq!(document_bytes(text.as_bytes()), Ok(document.len()), "{document}");
             let torn = &document.as_bytes()[..document.len() - 1];
-            assert_eq!(document_bytes(torn), None, "{document}");
+            assert_eq!(document_bytes(torn), Err(torn.len()), "{document}");
         }
+    }
+
+    #[test]
+    fn a_torn_string_ends_with_its_line() {
+        assert_eq!(document_bytes(b"{\"a\n\":1}"), Err(3));
+        assert_eq!(document_bytes(b"{\"a\\\n\":\n1}"), Ok(10));
     }
 
     #[test]
@@ -127,7 +137,7 @@ mod tests {
         ) {
             let document = Value::from_iter(value).to_string();
             let text = document.clone() + &rest;
-            prop_assert_eq!(document_bytes(text.as_bytes()), Some(document.len()));
+            prop_assert_eq!(document_bytes(text.as_bytes()), Ok(document.len()));
         }
     }
 }
