@@ -104,8 +104,7 @@ fn default_workers() -> usize {
 fn hash_key() -> Result<HashKey, Failure> {
     const VARIABLE: &str = "FLOWSCOUT_HASH_KEY";
     let Ok(text) = std::env::var(VARIABLE) else {
-        let random = || RandomState::new().build_hasher().finish();
-        return Ok(HashKey::new(random(), random()));
+        return Ok(HashKey::new(random_number(), random_number()));
     };
     let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let half = |range| is_hex.then(|| u64::from_str_radix(&text[range], 16).ok()).flatten();
@@ -113,6 +112,11 @@ fn hash_key() -> Result<HashKey, Failure> {
         (Some(first), Some(second)) => Ok(HashKey::new(first, second)),
         _ => Err(misuse(anyhow::anyhow!("{VARIABLE}: must be 32 hexadecimal digits"))),
     }
+}
+
+/// From the operating system, by way of what keys the standard library's maps.
+fn random_number() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// How lines are written: as `--format` says, or else the configuration; with what should be said about it.

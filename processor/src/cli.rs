@@ -80,7 +80,8 @@ pub struct Replay {
     /// Write the signals as JSON lines to this file; `-` is standard output.
     #[arg(long, value_name = "OUT")]
     pub signals: Option<PathBuf>,
-    /// Write what is refused to this file, as JSON lines that `replay` and `decode` read again. Overrides `dead_letters.path`.
+    /// Write what is refused to this file, or as objects below `s3://BUCKET/PREFIX`, as JSON lines that `replay` and `decode`
+    /// read again. Overrides `dead_letters.path`.
     #[arg(long, value_name = "OUT")]
     pub dead_letters: Option<PathBuf>,
     /// The report on standard error at the end.

@@ -112,6 +112,7 @@ impl Config {
             // The bytes of a batch, and at most about as much again for its rows.
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
             unpacking: workers * 2 * self.decode.decompressed_bytes_max,
+            dead_letters: self.dead_letters.memory_bytes_max(),
         }
     }
 
@@ -131,6 +132,8 @@ impl Config {
 
     fn check(&self) -> Result<(), (String, String)> {
         self.check_decode()?;
+        let address = self.dead_letters.address();
+        address.map_err(|error| ("dead_letters.path".to_owned(), error.to_string()))?;
         let pane_s = self.window.pane_s;
         require(pane_s >= 1, "window.pane_s", "must be at least 1")?;
         let is_sane = (1 << 20..=STATE_BYTES_MAX).contains(&self.window.state_bytes_max);
@@ -216,18 +219,16 @@ pub struct MemoryBudget {
     pub batches: usize,
     /// What payloads and row groups are unpacked to.
     pub unpacking: usize,
+    /// Dead letters on their way to a bucket.
+    pub dead_letters: usize,
 }
 
 impl MemoryBudget {
     /// The sum.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.entities
-            + self.allocator
-            + self.findings
-            + self.volumes
-            + self.batches
-            + self.unpacking
+        let state = self.entities + self.allocator + self.findings + self.volumes;
+        state + self.batches + self.unpacking + self.dead_letters
     }
 }
 
@@ -299,6 +300,8 @@ mod tests {
         assert!(window.contains("300 s is not a multiple of window.pane_s = 7"), "{window}");
         let share = error("[rules.block_scan]\nunanswered_share_min = 2.0");
         assert!(share.contains("rules.block_scan.unanswered_share_min: must lie"), "{share}");
+        let letters = error("[dead_letters]\npath = \"s3://no/prefix\"");
+        assert!(letters.contains("dead_letters.path: a bucket's name has 3 to 63"), "{letters}");
         let surge = error("[rules.rejected_surge]\nwindow_s = 3600");
         assert!(surge.contains("must be at most 600"), "{surge}");
     }

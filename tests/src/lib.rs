@@ -10,6 +10,7 @@
 
 mod files;
 mod program;
+mod s3;
 mod traffic;
 
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use files::{Scratch, gzip, noise};
 pub use program::{Program, Run, flowscout, loadgen};
+pub use s3::{AccessKey, Object, S3};
 pub use traffic::{Traffic, captures};
 
 /// The folder of the workspace.
@@ -26,7 +28,7 @@ pub fn project_root() -> PathBuf {
 }
 
 /// Real flow logs and decoder vectors, which lie beside the project where they are at hand: `FLOWSCOUT_SHARED_DATA`,
-/// or `../shared/data` from the root. When they are not there, says so past the harness, which hides `eprintln!`.
+/// or `../shared/data` from the root. When they are not there, says so.
 #[must_use]
 pub fn shared_data() -> Option<PathBuf> {
     let folder = std::env::var_os("FLOWSCOUT_SHARED_DATA")
@@ -34,8 +36,12 @@ pub fn shared_data() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    let line = format!("skipped: ../shared/data is not here ({test})\n");
-    io::stderr().write_all(line.as_bytes()).unwrap();
+    skipped("../shared/data is not here");
     None
+}
+
+/// Says why a test does not look, past the harness, which hides `eprintln!`.
+fn skipped(why: &str) {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    io::stderr().write_all(format!("skipped: {why} ({test})\n").as_bytes()).unwrap();
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 
 use super::report::{Report, Told};
-use super::{Failure, detection, detector, io_failure, misuse, terminal};
+use super::{Failure, detection, detector, io_failure, misuse, random_number, terminal};
 use crate::cli::{Replay, ReportFormat};
 use crate::config::Config;
 use crate::decode::health::Change;
@@ -20,7 +20,7 @@ use crate::flow::LayoutError;
 use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
-use crate::sink::dead_letters::{self, DeadLetters};
+use crate::sink::dead_letters::{self, DeadLetters, OpenError, Run};
 use crate::source::parquet::Columns;
 use crate::source::{self, SourceError, file::Files};
 
@@ -34,10 +34,9 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     let dead_letters = dead_letters(options, &config);
     refuse_input_as_output("--signals", options.signals.as_deref(), &paths)?;
     refuse_input_as_output("dead letters", Some(Path::new(&dead_letters.path)), &paths)?;
+    // First, since a mistake in the name of a bucket must not cost the signals of an earlier run.
+    let letters = open_letters(&dead_letters)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
-    let letters = DeadLetters::create(&dead_letters)
-        .with_context(|| format!("{}: cannot create", dead_letters.path))
-        .map_err(io_failure)?;
     let mut detector = detector(&config, &settings)?;
     let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
     let files = Files::new(paths, Columns::Used);
@@ -54,6 +53,7 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     tracing::info!(workers = settings.workers, "replay begins");
     let outcome = pipeline::run(files, &settings, &mut detector, &mut observer);
     let elapsed = started.elapsed();
+    let letters = observer.finish_letters();
     observer.bar.finish_and_clear();
     if let Some(failure) = observer.failure {
         return Err(io_failure(failure));
@@ -63,7 +63,6 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
         observer.problems.iter().for_each(|problem| terminal::complain(problem));
     }
     observer.refresh(&detector);
-    let letters = observer.letters.as_ref().map(DeadLetters::counts);
     let (findings, problems) = (&observer.findings[..], &observer.problems[..]);
     let told = Told { findings, problems, notes: &notes, letters };
     Report::new(&detector, &outcome, elapsed, told).print(options.report).map_err(io_failure)?;
@@ -77,6 +76,20 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
 #[expect(clippy::disallowed_methods, reason = "measures the run, never reaches the core")]
 pub(super) fn now() -> Instant {
     Instant::now()
+}
+
+/// A replay can wait for a slow bucket, longer than an object is tried to be put.
+const LETTERS_WAIT_MAX: Duration = Duration::from_secs(60);
+
+#[expect(clippy::disallowed_methods, reason = "names objects, never reaches the core")]
+fn open_letters(config: &dead_letters::Config) -> Result<Option<DeadLetters>, Failure> {
+    let run = Run { start: SystemTime::now(), id: random_number(), wait_max: LETTERS_WAIT_MAX };
+    DeadLetters::open(config, &run).map_err(|error| match error {
+        OpenError::Io(error) => {
+            io_failure(anyhow!(error).context(format!("{}: cannot create", config.path)))
+        }
+        OpenError::Address(_) | OpenError::Store(_) => misuse(anyhow!("dead letters: {error}")),
+    })
 }
 
 pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
@@ -96,7 +109,7 @@ fn refuse_input_as_output(
         inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output));
     if is_input {
         let path = output.display();
-        return Err(misuse(anyhow::anyhow!("{what}: {path} is one of the files to be read")));
+        return Err(misuse(anyhow!("{what}: {path} is one of the files to be read")));
     }
     Ok(())
 }
@@ -107,7 +120,7 @@ fn check_formats(formats: &Formats) -> Result<Vec<String>, Failure> {
     for format in formats.iter() {
         let key = format.key();
         for layout in format.layouts() {
-            let error = |error: LayoutError| misuse(anyhow::anyhow!("{key}: {error}"));
+            let error = |error: LayoutError| misuse(anyhow!("{key}: {error}"));
             layout.require_detection_fields().map_err(error)?;
             let missing = layout.missing_for_scans().into_iter();
             notes.extend(
@@ -147,6 +160,13 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Letters kept, and left out.
+    fn finish_letters(&mut self) -> Option<(u64, u64)> {
+        let kept = self.letters.take()?.finish();
+        self.problems.extend(kept.failure.map(|failure| failure.to_string()));
+        Some((kept.letters, kept.left_out))
+    }
+
     /// Brings open findings up to date: between two powers of ten they grow without a signal.
     fn refresh(&mut self, detector: &Detector) {
         for open in detector.findings().iter() {

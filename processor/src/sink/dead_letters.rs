@@ -2,14 +2,22 @@
 //!
 //! A letter is `{"flowscout":"dead_letter","reason","field","source","position","log_group","format","data","truncated"}`;
 //! `data` is the refused bytes in base64, `format` what a header line above them said. All letters of a reason are kept up to
-//! a number, then a sample, until the file is full: what was left out is counted, and told at the end.
+//! a number, then a sample, until they have so many bytes: what was left out is counted, and told at the end.
+//!
+//! They go to one file, or to [`bucket`] as objects of some megabytes each.
+
+mod address;
+mod bucket;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
 use base64_turbo::STANDARD;
 use serde::{Deserialize, Serialize};
+
+pub use address::{Address, AddressError, Prefix};
+use bucket::{BUCKET_BYTES_MAX, Bucket};
+pub use bucket::{Cause, PutError, Run, StoreError};
 
 use crate::decode::{Letter, Letters, Reason};
 
@@ -17,24 +25,56 @@ use crate::decode::{Letter, Letters, Reason};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The file, which is replaced at the start. Default empty: refused bytes are counted, not kept.
+    /// A file, which is replaced at the start, or `s3://bucket/prefix`. Default empty: refused bytes are counted, not kept.
     pub path: String,
-    /// Bytes that the file may have. Default 256 MiB. Further letters are left out and counted.
+    /// Bytes that all letters of a run may have together. Default 256 MiB. Further ones are left out and counted.
     pub bytes_max: u64,
     /// Letters of each reason that are all kept; of those beyond, one in a hundred is. Default 10,000.
     pub sample_above: u64,
 }
 
-/// One file of letters.
+/// The letters of a run.
 #[derive(Debug)]
 pub struct DeadLetters {
-    writer: BufWriter<File>,
+    target: Target,
     config: Config,
     bytes: u64,
     /// Letters by reason, kept or not.
     seen: [u64; Reason::ALL.len()],
-    kept: u64,
+    /// Handed to the target.
+    written: u64,
     left_out: u64,
+}
+
+/// What became of the letters of a run.
+#[derive(Debug)]
+pub struct Kept {
+    /// Letters that can be read again.
+    pub letters: u64,
+    /// Letters that were sampled away, had no room, or could not be put.
+    pub left_out: u64,
+    /// Why letters could not be put, the first time.
+    pub failure: Option<PutError>,
+}
+
+/// Why letters cannot be kept at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be created, or the system has no thread left.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The path looks like the URL of a bucket and is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The environment has what S3 cannot be used with.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug)]
+enum Target {
+    File(BufWriter<File>),
+    Bucket(Bucket),
 }
 
 const SAMPLE: u64 = 100;
@@ -42,6 +82,24 @@ const SAMPLE: u64 = 100;
 impl Default for Config {
     fn default() -> Self {
         Self { path: String::new(), bytes_max: 256 << 20, sample_above: 10_000 }
+    }
+}
+
+impl Config {
+    /// What `path` means; `None` when it is empty.
+    ///
+    /// # Errors
+    /// When it looks like the URL of a bucket and is none.
+    pub fn address(&self) -> Result<Option<Address>, AddressError> {
+        let is_set = !self.path.is_empty();
+        is_set.then(|| Address::parse(&self.path)).transpose()
+    }
+
+    /// Bytes that letters may have in memory: those of a file are written at once.
+    #[must_use]
+    pub fn memory_bytes_max(&self) -> usize {
+        let is_bucket = matches!(self.address(), Ok(Some(Address::Bucket(_))));
+        if is_bucket { BUCKET_BYTES_MAX } else { 0 }
     }
 }
 
@@ -61,24 +119,28 @@ struct Row<'l> {
 }
 
 impl DeadLetters {
-    /// To the file at `config.path`; `None` when that is empty.
+    /// To where `config.path` says; `None` when that is empty. Nothing is sent to a bucket before there are letters.
     ///
     /// # Errors
-    /// When the file cannot be created.
-    pub fn create(config: &Config) -> io::Result<Option<Self>> {
-        if config.path.is_empty() {
-            return Ok(None);
-        }
-        let writer = BufWriter::new(File::create(Path::new(&config.path))?);
-        let config = config.clone();
-        let seen = [0; Reason::ALL.len()];
-        Ok(Some(Self { writer, config, bytes: 0, seen, kept: 0, left_out: 0 }))
+    /// When the file cannot be created, or the path or the environment names no bucket that can be used.
+    pub fn open(config: &Config, run: &Run) -> Result<Option<Self>, OpenError> {
+        let target = match config.address()? {
+            None => return Ok(None),
+            Some(Address::File(path)) => Target::File(BufWriter::new(File::create(path)?)),
+            Some(Address::Bucket(prefix)) => Target::Bucket(Bucket::open(prefix, run)?),
+        };
+        Ok(Some(Self::new(target, config.clone())))
     }
 
-    /// Writes the letters of a batch, as far as they are kept.
+    const fn new(target: Target, config: Config) -> Self {
+        Self { target, config, bytes: 0, seen: [0; Reason::ALL.len()], written: 0, left_out: 0 }
+    }
+
+    /// Writes the letters of a batch, as far as they are kept. A file has them when this returns; a bucket when an object is
+    /// full, or on [`Self::flush`].
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written. What a bucket does not take is told by [`Self::finish`].
     pub fn write(&mut self, letters: &Letters) -> io::Result<()> {
         self.left_out += letters.left_out();
         for letter in letters.kept() {
@@ -90,13 +152,27 @@ impl DeadLetters {
                 self.left_out += 1;
             }
         }
-        self.writer.flush()
+        match &mut self.target {
+            Target::File(writer) => writer.flush(),
+            Target::Bucket(_) => Ok(()),
+        }
     }
 
-    /// Letters written, and letters left out.
+    /// Sends letters to the bucket that wait for an object to be full; for whoever runs for long and keeps a clock.
+    pub fn flush(&mut self) {
+        if let Target::Bucket(bucket) = &mut self.target {
+            bucket.flush();
+        }
+    }
+
+    /// Waits until everything is where it belongs, at most about a minute if the bucket does not answer.
     #[must_use]
-    pub const fn counts(&self) -> (u64, u64) {
-        (self.kept, self.left_out)
+    pub fn finish(self) -> Kept {
+        let (lost, failure) = match self.target {
+            Target::File(_) => (0, None),
+            Target::Bucket(bucket) => bucket.finish(),
+        };
+        Kept { letters: self.written - lost, left_out: self.left_out + lost, failure }
     }
 
     fn keep(&mut self, letter: &Letter) -> io::Result<()> {
@@ -108,8 +184,14 @@ impl DeadLetters {
             return Ok(());
         }
         self.bytes += length;
-        self.kept += 1;
-        self.writer.write_all(&line)
+        self.written += 1;
+        match &mut self.target {
+            Target::File(writer) => writer.write_all(&line),
+            Target::Bucket(bucket) => {
+                bucket.add(&line);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Refused bytes: kept, capped, sampled, and read again.
 
+mod bucket;
+
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +11,8 @@ use serde_json::{Value, json};
 /// `count` lines of a format that nothing announces.
 fn custom_lines(count: u64) -> String {
     let line = |number: u64| {
-        format!("10.0.0.1 10.0.{}.{} {}\n", number / 250, number % 250, 1_418_530_000 + number)
+        let host = format!("10.{}.{}.{}", number / 62_500, number / 250 % 250, number % 250);
+        format!("10.0.0.1 {host} {}\n", 1_418_530_000 + number)
     };
     (0..count).map(line).collect()
 }
