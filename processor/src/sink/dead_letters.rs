@@ -4,7 +4,7 @@
 //! `data` is the refused bytes in base64, `format` what a header line above them said. All letters of a reason are kept up to
 //! a number, then a sample, until they have so many bytes: what was left out is counted, and told at the end.
 //!
-//! They go to one file, or to [`bucket`] as objects of some megabytes each.
+//! They go to one file, or to a bucket as objects of some megabytes each.
 
 mod address;
 mod bucket;
