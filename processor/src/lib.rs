@@ -12,6 +12,9 @@ pub mod signal;
 // Where bytes come from.
 pub mod source;
 
+// Which worker reads which shard of a stream.
+pub mod lease;
+
 // The core, in order.
 pub mod combine;
 pub mod decode;

@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("batch", &["flow"]),
     ("signal", &["flow"]),
     ("source", &["batch", "flow", "decode", "telemetry"]),
+    ("lease", &["telemetry"]),
     ("decode", &["flow", "batch"]),
     ("observe", &["flow"]),
     ("combine", &["batch", "flow", "observe"]),
