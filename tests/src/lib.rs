@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub use files::{Scratch, gzip, noise};
 pub use kinesis_mock::KinesisMock;
 pub use ministack::Ministack;
-pub use program::{Program, Run, flowscout, loadgen};
+pub use program::{Program, Run, Running, Signal, flowscout, loadgen};
 pub use s3::{AccessKey, Object, S3};
 pub use traffic::{Traffic, captures};
 
