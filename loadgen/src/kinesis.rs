@@ -144,15 +144,15 @@ impl Shaper {
             PartitionKey::Interface => interface,
             PartitionKey::Random => "",
         };
-        if !self.shape.aggregated || !Aggregate::new().has_room(&data) {
+        if !self.shape.aggregated || !Aggregate::default().has_room(&data) {
             let key = self.key(lane);
             out.push(Record { key, data, lines });
             return;
         }
-        let mut aggregate = self.aggregates.remove(lane).unwrap_or_else(Aggregate::new);
+        let mut aggregate = self.aggregates.remove(lane).unwrap_or_default();
         if !aggregate.has_room(&data) {
             out.push(self.sealed(lane, aggregate));
-            aggregate = Aggregate::new();
+            aggregate = Aggregate::default();
         }
         aggregate.push(&data, lines);
         self.aggregates.insert(lane.to_owned(), aggregate);

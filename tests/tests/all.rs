@@ -10,5 +10,6 @@ mod all {
     mod end_to_end;
     mod examples;
     mod formats;
+    mod payloads;
     mod vectors;
 }

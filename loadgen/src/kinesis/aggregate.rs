@@ -28,10 +28,6 @@ const RECORD_KEY_INDEX: u8 = 1 << 3;
 const RECORD_DATA: u8 = 3 << 3 | 2;
 
 impl Aggregate {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
     pub(super) fn lines(&self) -> u64 {
         self.lines
     }
@@ -90,7 +86,7 @@ mod tests {
 
     #[test]
     fn two_user_records_are_encoded_as_the_message_says() {
-        let mut aggregate = Aggregate::new();
+        let mut aggregate = Aggregate::default();
         aggregate.push(b"2 a\n", 1);
         aggregate.push(b"2 b\n", 1);
         assert_eq!(aggregate.lines(), 2);
@@ -123,11 +119,11 @@ mod tests {
     proptest! {
         #[test]
         fn an_aggregate_with_room_stays_within_its_size(sizes in prop::collection::vec(0_usize..20_000, 1..40)) {
-            let mut aggregate = Aggregate::new();
+            let mut aggregate = Aggregate::default();
             for size in sizes {
                 let data = vec![b'x'; size];
                 if !aggregate.has_room(&data) {
-                    aggregate = Aggregate::new();
+                    aggregate = Aggregate::default();
                 }
                 aggregate.push(&data, 1);
             }
