@@ -1,0 +1,3 @@
+//! Kinesis Data Streams.
+
+pub mod answer;
