@@ -10,6 +10,7 @@ mod all {
     mod end_to_end;
     mod examples;
     mod formats;
+    mod kinesis;
     mod kinesis_servers;
     mod payloads;
     mod vectors;
