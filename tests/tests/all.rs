@@ -13,5 +13,6 @@ mod all {
     mod kinesis;
     mod kinesis_servers;
     mod payloads;
+    mod running;
     mod vectors;
 }
