@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use flowscout::batch::BatchId;
 use flowscout::detect::Detector;
 use flowscout::pipeline::{self, Observer, Outcome};
 use flowscout::signal::Signal;
@@ -65,7 +66,7 @@ impl Observer<SourceError> for Watcher {
         traffic::count_opened(&mut self.opened, &signal);
     }
 
-    fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {}
+    fn batch(&mut self, _id: &BatchId, _detector: &Detector, _outcome: &Outcome) {}
 
     fn problem(&mut self, problem: SourceError) {
         panic!("{problem}");

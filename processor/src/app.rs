@@ -3,11 +3,13 @@
 //! Exit codes: 0 when the work was done, even if lines were refused; 1 when something could not be read or written;
 //! 2 when the command line, the configuration or a path makes no sense.
 
+mod aws;
 mod check;
 mod decode_command;
 mod demo;
 mod replay;
 mod report;
+mod run;
 mod terminal;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -39,6 +41,7 @@ pub fn run(cli: Cli) -> ExitCode {
     telemetry::start(cli.log_format);
     let result = match cli.command {
         Command::Demo(demo) => demo::run(&demo),
+        Command::Run(options) => run::run(&options),
         Command::Replay(replay) => replay::run(&replay),
         Command::Decode(decode) => decode_command::run(&decode),
         Command::Check(check) => check::run(&check),

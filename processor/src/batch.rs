@@ -17,10 +17,24 @@ use crate::flow::Layout;
 /// Names one batch of one source; equal input gives equal ids.
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct BatchId {
-    /// The file, stream or endpoint, as messages show it.
+    /// The file, endpoint, or `stream/shard`, as messages show it.
     pub source: Arc<str>,
-    /// First byte of the batch, counted behind decompression.
-    pub offset_bytes: u64,
+    /// Where in the source it lies.
+    pub extent: Extent,
+}
+
+/// Where in its source a batch lies.
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+pub enum Extent {
+    /// From this byte on, counted behind decompression; for a Parquet file, its row group.
+    Offset(u64),
+    /// These records of a shard, both inclusive, by their sequence numbers.
+    Records {
+        /// Sequence number of the first.
+        first: Arc<str>,
+        /// Sequence number of the last.
+        last: Arc<str>,
+    },
 }
 
 /// Bytes that are decoded together.
@@ -59,8 +73,30 @@ pub struct Lines {
     pub layout: Option<Arc<Layout>>,
 }
 
+impl BatchId {
+    /// A piece of a file or of what is read like one.
+    #[must_use]
+    pub const fn at(source: Arc<str>, offset_bytes: u64) -> Self {
+        Self { source, extent: Extent::Offset(offset_bytes) }
+    }
+
+    /// What messages about a piece of the batch call the source: positions count from here.
+    #[must_use]
+    pub fn origin(&self) -> Arc<str> {
+        match &self.extent {
+            Extent::Offset(_) => Arc::clone(&self.source),
+            Extent::Records { first, .. } => format!("{}@{first}", self.source).into(),
+        }
+    }
+}
+
 impl fmt::Display for BatchId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}@{}", self.source, self.offset_bytes)
+        match &self.extent {
+            Extent::Offset(bytes) => write!(formatter, "{}@{bytes}", self.source),
+            Extent::Records { first, last } => {
+                write!(formatter, "{}@{first}..={last}", self.source)
+            }
+        }
     }
 }

@@ -25,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Generate labelled traffic, watch it, and score the signals against the truth. No configuration, no account.
     Demo(Demo),
+    /// Read the configured streams until SIGTERM: the service.
+    Run(Run),
     /// Read flow-log files and report what was found.
     Replay(Replay),
     /// Print records as JSON lines, and refused lines with their reasons on standard error.
@@ -63,6 +65,23 @@ pub struct Demo {
     /// How to detect and with what.
     #[command(flatten)]
     pub detection: Detection,
+}
+
+/// `flowscout run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration file; its section `sources` says what is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Append the signals as JSON lines to this file; `-` is standard output.
+    #[arg(long, value_name = "OUT", default_value = "-")]
+    pub signals: PathBuf,
+    /// Serve metrics for Prometheus at http://ADDR/metrics.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Threads that decode, beside those that read and one that detects. Default: one less than the cores, at least 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: Option<u16>,
 }
 
 /// `flowscout replay`.

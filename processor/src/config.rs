@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::LayoutError;
 use crate::sink::dead_letters;
+use crate::source::kinesis;
 use crate::{decode, detect, window};
 
 /// All settings. Each section's meaning stands with its module; `deploy/config/flowscout.toml` shows every key.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where `flowscout run` reads.
+    pub sources: Sources,
     /// How lines are written, and how much may be unpacked.
     pub decode: decode::Config,
     /// Where refused bytes are kept.
@@ -24,6 +27,14 @@ pub struct Config {
     pub window: window::Config,
     /// When a finding is opened.
     pub rules: detect::Config,
+}
+
+/// Where `flowscout run` reads.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sources {
+    /// Kinesis Data Streams.
+    pub kinesis: kinesis::Config,
 }
 
 /// Named settings that ship with the program.
@@ -113,6 +124,7 @@ impl Config {
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
             unpacking: workers * 2 * self.decode.decompressed_bytes_max,
             dead_letters: self.dead_letters.memory_bytes_max(),
+            sources: self.sources.kinesis.memory_bytes_max(),
         }
     }
 
@@ -131,6 +143,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
+        let kinesis = self.sources.kinesis.check();
+        kinesis.map_err(|(key, problem)| (format!("sources.kinesis.{key}"), problem))?;
         self.check_decode()?;
         let address = self.dead_letters.address();
         address.map_err(|error| ("dead_letters.path".to_owned(), error.to_string()))?;
@@ -221,6 +235,8 @@ pub struct MemoryBudget {
     pub unpacking: usize,
     /// Dead letters on their way to a bucket.
     pub dead_letters: usize,
+    /// What `flowscout run` reads ahead.
+    pub sources: usize,
 }
 
 impl MemoryBudget {
@@ -228,7 +244,7 @@ impl MemoryBudget {
     #[must_use]
     pub const fn total(&self) -> usize {
         let state = self.entities + self.allocator + self.findings + self.volumes;
-        state + self.batches + self.unpacking + self.dead_letters
+        state + self.batches + self.unpacking + self.dead_letters + self.sources
     }
 }
 

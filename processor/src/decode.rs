@@ -6,7 +6,7 @@
 //! Rules: Amazon VPC User Guide, "Flow log records", and the quirks that other parsers met (runs of spaces in AWS's
 //! own example, times in milliseconds).
 
-mod aggregate;
+pub mod aggregate;
 mod base64;
 mod cloudwatch;
 mod config;

@@ -9,11 +9,9 @@ pub mod batch;
 pub mod flow;
 pub mod signal;
 
-// Where bytes come from.
-pub mod source;
-
-// Which worker reads which shard of a stream.
+// Which task reads which shard of a stream, and where bytes come from.
 pub mod lease;
+pub mod source;
 
 // The core, in order.
 pub mod combine;

@@ -9,7 +9,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sketches::hash::HashKey;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchId};
 use crate::combine::{Combiner, Partial};
 use crate::decode::health::{Change, Health, Threshold};
 use crate::decode::{
@@ -51,8 +51,8 @@ impl Settings {
 pub trait Observer<E> {
     /// A rule fired.
     fn signal(&mut self, signal: Signal);
-    /// A batch was folded.
-    fn batch(&mut self, detector: &Detector, outcome: &Outcome);
+    /// A batch was folded, after its signals and refusals were told: nothing of it is under way any more.
+    fn batch(&mut self, id: &BatchId, detector: &Detector, outcome: &Outcome);
     /// The source could not read something, and went on.
     fn problem(&mut self, problem: E);
     /// A batch held what could not be read.
@@ -194,7 +194,7 @@ fn fold<E>(
                     outcome.batches += 1;
                     detector.apply(&partial, &mut |signal| observer.signal(signal));
                     tracing::debug!(batch = %partial.id, "folded");
-                    observer.batch(detector, &outcome);
+                    observer.batch(&partial.id, detector, &outcome);
                 }
                 Err(problem) => observer.problem(problem),
             }
@@ -211,14 +211,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::batch::{BatchId, Content, Lines};
+    use crate::batch::{Content, Lines};
     use crate::{detect, window};
 
     struct Fragile;
 
     impl Observer<Infallible> for Fragile {
         fn signal(&mut self, _signal: Signal) {}
-        fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {
+        fn batch(&mut self, _id: &BatchId, _detector: &Detector, _outcome: &Outcome) {
             panic!("the watcher broke");
         }
         fn problem(&mut self, _problem: Infallible) {}
@@ -230,7 +230,7 @@ mod tests {
         thread::spawn(move || {
             let key = HashKey::new(1, 2);
             let batches = (0..1000).map(|offset_bytes| {
-                let id = BatchId { source: "test".into(), offset_bytes };
+                let id = BatchId::at("test".into(), offset_bytes);
                 let bytes = b"nonsense\n".to_vec();
                 let lines = Lines { first_line: 1, bytes, layout: None };
                 Ok(Batch { id, content: Content::Lines(lines) })

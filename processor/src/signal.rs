@@ -79,7 +79,7 @@ pub enum Severity {
 /// Whom a finding is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Entity {
-    /// The acting host, or for a data gap the interface.
+    /// The acting host, or for a data gap the interface or the shard.
     pub src: Party,
     /// The host acted upon, where the rule has one.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
@@ -99,6 +99,8 @@ pub enum Party {
     Host(Address),
     /// By `interface-id`.
     Interface(Box<str>),
+    /// By `stream/shard`, for a data gap.
+    Shard(Box<str>),
 }
 
 /// What the finding rests on.
@@ -160,6 +162,28 @@ pub struct Signal {
     pub evidence: Evidence,
 }
 
+impl Signal {
+    /// Records of a shard were trimmed before they were read, as was noticed at `time_s`.
+    #[must_use]
+    pub fn shard_gap(shard: &str, time_s: u64) -> Self {
+        let src = Party::Shard(shard.into());
+        Self {
+            id: format!("{}-{shard}-{time_s}", Kind::DataGap.label()),
+            kind: Kind::DataGap,
+            status: Status::Open,
+            severity: Severity::Medium,
+            entity: Entity { src, dst: None, port: None, protocol: None },
+            window_s: 0,
+            estimate: 1,
+            estimate_error: 0,
+            threshold: 1,
+            first_seen_s: time_s,
+            last_seen_s: time_s,
+            evidence: Evidence::default(),
+        }
+    }
+}
+
 /// Unix seconds as RFC 3339 in UTC.
 #[must_use]
 pub fn format_time(time_s: u64) -> String {
@@ -172,7 +196,7 @@ impl std::fmt::Display for Party {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Host(address) => address.fmt(formatter),
-            Self::Interface(id) => formatter.write_str(id),
+            Self::Interface(id) | Self::Shard(id) => formatter.write_str(id),
         }
     }
 }

@@ -27,6 +27,18 @@ impl JsonLines {
         Ok(Self { writer })
     }
 
+    /// To the end of the file at `path`, or to standard output if it is `-`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn append(path: &Path) -> io::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Self::create(path);
+        }
+        let file = File::options().append(true).create(true).open(path)?;
+        Ok(Self { writer: Box::new(BufWriter::new(file)) })
+    }
+
     /// Writes one signal; it is visible to readers at once, since signals are few and someone waits for them.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub mod cut;
 pub mod documents;
 pub mod file;
 pub mod generator;
+pub mod kinesis;
 pub mod parquet;
 mod paths;
 

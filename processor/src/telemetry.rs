@@ -1,5 +1,8 @@
 //! Logs: structured, on standard error, readable by people or as JSON.
 
+pub mod metrics;
+pub mod shards;
+
 use std::io;
 
 use clap::ValueEnum;

@@ -8,6 +8,7 @@
 //! There is no authentication, so it never listens to other machines, and it answers only requests whose `Host` names this
 //! one: a page elsewhere that re-points its own name here (DNS rebinding) gets 403.
 
+mod metrics;
 mod routes;
 mod status;
 
@@ -16,9 +17,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+pub use metrics::MetricsServer;
 use status::Board;
 pub use status::{
     Contributor, Finding, Meter, POINTS_MAX, Progress, Publisher, State, Status, Traffic,
@@ -45,6 +48,14 @@ pub enum ListenError {
         /// Why.
         error: io::Error,
     },
+    /// The address cannot be had for metrics.
+    #[error("--listen {address}: cannot listen there: {error}")]
+    Metrics {
+        /// What was asked for.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// The operating system gives no event queue or no thread.
     #[error("cannot start the dashboard: {0}")]
     Start(io::Error),
@@ -55,6 +66,12 @@ pub enum ListenError {
 pub struct Server {
     address: SocketAddr,
     board: Arc<Board>,
+    _serving: Serving,
+}
+
+/// A thread that answers HTTP; dropping it stops it.
+#[derive(Debug)]
+struct Serving {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,16 +87,9 @@ impl Server {
         }
         let listener = bind(address).map_err(|error| ListenError::Bind { address, error })?;
         let bound = listener.local_addr().map_err(ListenError::Start)?;
-        let runtime = Builder::new_current_thread().enable_io().build();
-        let runtime = runtime.map_err(ListenError::Start)?;
         let board = Arc::new(Board::default());
-        let (stop, stopped) = oneshot::channel();
-        let for_thread = Arc::clone(&board);
-        let thread = thread::Builder::new()
-            .name("web".to_owned())
-            .spawn(move || serve(runtime, listener, for_thread, stopped))
-            .map_err(ListenError::Start)?;
-        Ok(Self { address: bound, board, stop: Some(stop), thread: Some(thread) })
+        let serving = Serving::start("web", listener, routes::router(Arc::clone(&board)))?;
+        Ok(Self { address: bound, board, _serving: serving })
     }
 
     /// Where it listens; the port may be another than the one asked for.
@@ -95,13 +105,26 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Serving {
+    fn start(name: &str, listener: TcpListener, router: Router) -> Result<Self, ListenError> {
+        let runtime = Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.map_err(ListenError::Start)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || serve(runtime, listener, router, stopped))
+            .map_err(ListenError::Start)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Serving {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the dashboard's thread panicked");
+            tracing::error!("the thread that serves HTTP panicked");
         }
     }
 }
@@ -123,18 +146,13 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-fn serve(
-    runtime: Runtime,
-    listener: TcpListener,
-    board: Arc<Board>,
-    stopped: oneshot::Receiver<()>,
-) {
+fn serve(runtime: Runtime, listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
     runtime.block_on(async move {
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "the dashboard cannot listen"),
+            Err(error) => return tracing::error!(%error, "cannot listen"),
         };
-        let serving = tokio::spawn(axum::serve(listener, routes::router(board)).into_future());
+        let serving = tokio::spawn(axum::serve(listener, router).into_future());
         // Both a message and a dropped sender mean stop.
         drop(stopped.await);
         serving.abort();

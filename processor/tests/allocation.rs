@@ -85,7 +85,7 @@ fn firehose(records: usize) -> Content {
 
 /// Allocations of decoding a batch of so many records when one like it was decoded before.
 fn allocations(content: fn(usize) -> Content, records: usize) -> u64 {
-    let id = BatchId { source: "test".into(), offset_bytes: 0 };
+    let id = BatchId::at("test".into(), 0);
     let batch = Batch { id, content: content(records) };
     let mut decoder = Decoder::new(Arc::default(), Limits::default());
     let mut parser = RecordParser::new(Limits::default());

@@ -8,16 +8,23 @@
     reason = "every fixture panics when it cannot serve its test"
 )]
 
+pub mod aws;
 mod files;
+pub mod kinesis;
+mod kinesis_mock;
+mod ministack;
 mod program;
 mod s3;
+mod server_process;
 mod traffic;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use files::{Scratch, gzip, noise};
-pub use program::{Program, Run, flowscout, loadgen};
+pub use kinesis_mock::KinesisMock;
+pub use ministack::Ministack;
+pub use program::{Program, Run, Running, Signal, flowscout, loadgen};
 pub use s3::{AccessKey, Object, S3};
 pub use traffic::{Traffic, captures};
 

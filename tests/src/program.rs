@@ -1,13 +1,15 @@
 //! Starting a program and watching it to its end.
 
+mod running;
+
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+pub use running::{Running, Signal};
 
 /// The program `flowscout`.
 #[must_use]
@@ -51,10 +53,6 @@ pub struct Run {
 
 /// Under which keys are hashed where a test compares two runs.
 const HASH_KEY: &str = "000102030405060708090a0b0c0d0e0f";
-/// Between two looks at a running program.
-const POLL: Duration = Duration::from_millis(2);
-/// A program that has not ended after about two minutes hangs.
-const POLLS_MAX: u32 = 60_000;
 
 impl Program {
     fn new(name: &str) -> Self {
@@ -116,22 +114,18 @@ impl Program {
         self
     }
 
+    /// Starts it and lets it run; it is killed when it is dropped.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let command = self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        Running::new(child, self.input, self.output)
+    }
+
     /// Runs it to its end. Whatever happens, it must not panic.
     #[must_use]
-    pub fn run(mut self) -> Run {
-        let command = self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = read(child.stdout.take().unwrap(), self.output);
-        let stderr = read(child.stderr.take().unwrap(), Output::All);
-        let (mut stdin, mut input) = (child.stdin.take().unwrap(), self.input);
-        // It may end without having read all.
-        let feed = thread::spawn(move || io::copy(&mut input, &mut stdin).ok());
-        let (status, memory_bytes_max) = watch(&mut child);
-        feed.join().unwrap();
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
-        let run = Run { code: status.code(), stdout, stderr, memory_bytes_max };
-        assert!(!run.stderr.contains("panicked"), "{run}");
-        run
+    pub fn run(self) -> Run {
+        self.start().wait()
     }
 
     /// Runs it to its end, which must be a good one.
@@ -193,39 +187,4 @@ fn binary(name: &str) -> PathBuf {
     let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(path.is_file(), "{name} is not built: run `cargo build --workspace --bins` first");
     path
-}
-
-fn read(stream: impl Read + Send + 'static, output: Output) -> JoinHandle<String> {
-    let mut stream = BufReader::new(stream);
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        match output {
-            Output::All => stream.read_to_end(&mut bytes).unwrap(),
-            Output::FirstLine => stream.read_until(b'\n', &mut bytes).unwrap(),
-            Output::Nothing => 0,
-        };
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
-fn watch(child: &mut Child) -> (ExitStatus, u64) {
-    let mut memory_bytes_max = 0;
-    for _ in 0..POLLS_MAX {
-        memory_bytes_max = resident_bytes_max(child.id()).unwrap_or(0).max(memory_bytes_max);
-        if let Some(status) = child.try_wait().unwrap() {
-            return (status, memory_bytes_max);
-        }
-        thread::sleep(POLL);
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    panic!("the program hangs");
-}
-
-/// The high-water mark of a process, proc(5); gone with the process.
-fn resident_bytes_max(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

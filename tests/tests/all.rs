@@ -10,5 +10,6 @@ mod all {
     mod end_to_end;
     mod examples;
     mod formats;
+    mod kinesis_servers;
     mod vectors;
 }

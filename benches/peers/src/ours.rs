@@ -49,7 +49,7 @@ fn batches(wrapping: Wrapping, payload: &[u8]) -> Vec<Batch> {
         let text = std::str::from_utf8(payload).expect("lines are ASCII");
         return flowscout_benches::traffic::batches(text.as_bytes());
     }
-    let id = BatchId { source: "peers".into(), offset_bytes: 0 };
+    let id = BatchId::at("peers".into(), 0);
     let payloads = vec![Bytes::copy_from_slice(payload)];
     vec![Batch { id, content: Content::Payloads { first_record: 1, payloads } }]
 }

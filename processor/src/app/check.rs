@@ -27,6 +27,7 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
          #   batches, {workers:>3} workers    {:>10}\n\
          #   unpacked payloads       {:>10}\n\
          #   dead letters            {:>10}\n\
+         #   read ahead by sources   {:>10}\n\
          #   together                {:>10}\n",
         terminal::bytes(budget.entities as u64),
         terminal::bytes(budget.allocator as u64),
@@ -35,6 +36,7 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
         terminal::bytes(budget.batches as u64),
         terminal::bytes(budget.unpacking as u64),
         terminal::bytes(budget.dead_letters as u64),
+        terminal::bytes(budget.sources as u64),
         terminal::bytes(budget.total() as u64),
     )
     .map_err(io_failure)?;

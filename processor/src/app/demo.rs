@@ -12,6 +12,7 @@ use loadgen::{LineFormat, Plan, Profile, Scenario, Scorecard, Truth};
 
 use super::replay::{now, open_sink};
 use super::{Failure, detection, detector, io_failure, misuse, report, terminal};
+use crate::batch::BatchId;
 use crate::cli::{Demo, Format};
 use crate::detect::Detector;
 use crate::pipeline::{self, Observer, Outcome};
@@ -79,7 +80,9 @@ fn plan(options: &Demo) -> Plan {
 fn serve(options: &Demo) -> Result<Server, Failure> {
     Server::start(options.listen).map_err(|error| match error {
         ListenError::NotLoopback { .. } => misuse(error),
-        ListenError::Bind { .. } | ListenError::Start(_) => io_failure(error),
+        ListenError::Bind { .. } | ListenError::Metrics { .. } | ListenError::Start(_) => {
+            io_failure(error)
+        }
     })
 }
 
@@ -212,7 +215,7 @@ impl Observer<SourceError> for Watcher {
         }
     }
 
-    fn batch(&mut self, detector: &Detector, outcome: &Outcome) {
+    fn batch(&mut self, _id: &BatchId, detector: &Detector, outcome: &Outcome) {
         let records = detector.totals().records;
         self.bar.set_position(records);
         if !self.bar.is_hidden() {

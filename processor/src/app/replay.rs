@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 
 use super::report::{Report, Told};
 use super::{Failure, detection, detector, io_failure, misuse, random_number, terminal};
+use crate::batch::BatchId;
 use crate::cli::{Replay, ReportFormat};
 use crate::config::Config;
 use crate::decode::health::Change;
@@ -115,7 +116,7 @@ fn refuse_input_as_output(
 }
 
 /// Detection needs addresses and a time in every format, and ports to tell a scan.
-fn check_formats(formats: &Formats) -> Result<Vec<String>, Failure> {
+pub(super) fn check_formats(formats: &Formats) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     for format in formats.iter() {
         let key = format.key();
@@ -194,7 +195,7 @@ impl Observer<SourceError> for Watcher {
         }
     }
 
-    fn batch(&mut self, detector: &Detector, _outcome: &Outcome) {
+    fn batch(&mut self, _id: &BatchId, detector: &Detector, _outcome: &Outcome) {
         self.bar.set_position(self.consumed_bytes.load(Ordering::Relaxed));
         if !self.bar.is_hidden() {
             let records = terminal::grouped(detector.totals().records);

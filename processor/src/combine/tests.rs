@@ -6,7 +6,7 @@ use super::*;
 use crate::flow::protocol;
 
 fn id() -> BatchId {
-    BatchId { source: "test".into(), offset_bytes: 0 }
+    BatchId::at("test".into(), 0)
 }
 
 fn record(client: u8, server: u8, is_reply: bool, end_s: u64) -> Record<'static> {

@@ -11,7 +11,7 @@ const CHECKSUM_BYTES: usize = 16;
 
 /// An aggregate whose checksum and every field were read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Aggregate<'a> {
+pub struct Aggregate<'a> {
     message: &'a [u8],
     keys: u64,
     hash_keys: u64,
@@ -19,16 +19,26 @@ pub(super) struct Aggregate<'a> {
 
 /// One user record of an aggregate.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct UserRecord<'a> {
+pub struct UserRecord<'a> {
     /// What the producer put.
-    pub(super) data: &'a [u8],
+    pub data: &'a [u8],
     /// Whether its keys are in the aggregate's tables.
-    pub(super) has_keys: bool,
+    pub has_keys: bool,
+    key: u64,
+    hash_key: Option<u64>,
+}
+
+/// The keys of an aggregate, looked up by its user records.
+#[derive(Clone, Debug)]
+pub struct Keys<'a> {
+    partition: Vec<&'a [u8]>,
+    explicit: Vec<&'a [u8]>,
 }
 
 impl<'a> Aggregate<'a> {
     /// `None` if `payload` is plain user data.
-    pub(super) fn open(payload: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn open(payload: &'a [u8]) -> Option<Self> {
         let body = payload.strip_prefix(&MAGIC)?;
         if body.len() <= CHECKSUM_BYTES {
             return None;
@@ -53,7 +63,7 @@ impl<'a> Aggregate<'a> {
     }
 
     /// The user records, in their order.
-    pub(super) fn records(self) -> impl Iterator<Item = UserRecord<'a>> {
+    pub fn records(self) -> impl Iterator<Item = UserRecord<'a>> {
         let mut fields = Fields(self.message);
         std::iter::from_fn(move || {
             while let Some(field) = fields.next()? {
@@ -61,11 +71,46 @@ impl<'a> Aggregate<'a> {
                     let record = Record::read(record)?;
                     let has_keys = record.key < self.keys
                         && record.hash_key.is_none_or(|index| index < self.hash_keys);
-                    return Some(UserRecord { data: record.data, has_keys });
+                    let Record { data, key, hash_key } = record;
+                    return Some(UserRecord { data, has_keys, key, hash_key });
                 }
             }
             None
         })
+    }
+
+    /// How many user records the client libraries take from it: those before the first that names a key which it lacks.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.records().take_while(|record| record.has_keys).fold(0, |count, _record| count + 1)
+    }
+
+    /// Its tables of keys.
+    #[must_use]
+    pub fn keys(self) -> Keys<'a> {
+        let (mut partition, mut explicit) = (Vec::new(), Vec::new());
+        let mut fields = Fields(self.message);
+        while let Some(Some(field)) = fields.next() {
+            match field {
+                (KEY_TABLE, Value::Bytes(key)) => partition.push(key),
+                (HASH_KEY_TABLE, Value::Bytes(key)) => explicit.push(key),
+                _ => {}
+            }
+        }
+        Keys { partition, explicit }
+    }
+}
+
+impl<'a> Keys<'a> {
+    /// The 128-bit key that chooses the shard: the explicit one, or MD5 of the partition key, big-endian (Kinesis Developer
+    /// Guide, "Key concepts"). `None` if the aggregate lacks it or it is no number.
+    #[must_use]
+    pub fn hash_key(&self, record: &UserRecord<'a>) -> Option<u128> {
+        let at = |table: &[&'a [u8]], index: u64| table.get(usize::try_from(index).ok()?).copied();
+        if let Some(index) = record.hash_key {
+            return std::str::from_utf8(at(&self.explicit, index)?).ok()?.parse().ok();
+        }
+        Some(u128::from_be_bytes(Md5::digest(at(&self.partition, record.key)?).into()))
     }
 }
 

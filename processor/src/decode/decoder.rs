@@ -117,7 +117,7 @@ impl Decoder {
     /// Gives every line of `batch` to `reader`.
     pub fn decode(&mut self, batch: &Batch, reader: &mut impl Reader) -> Decoded {
         let mut decoded = Decoded::default();
-        let source = &batch.id.source;
+        let source = &batch.id.origin();
         // A batch decodes alike whatever its worker decoded before.
         self.memory.lead = 0;
         let (formats, memory) = (&*self.formats, &mut self.memory);

@@ -56,7 +56,7 @@ impl Story {
     }
 
     fn apply(&mut self) -> &mut Self {
-        let id = BatchId { source: "story".into(), offset_bytes: self.batches };
+        let id = BatchId::at("story".into(), self.batches);
         self.batches += 1;
         let partial = self.combiner.finish(id);
         self.detector.apply(&partial, &mut |signal| self.signals.push(signal));

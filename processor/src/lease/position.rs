@@ -5,14 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The number of a record in its shard, as decimal text of up to 129 digits: `0|[1-9]\d{0,128}`
+/// The number of a record in its shard, as decimal text of up to 129 digits: `0|[1-9]\d{0,128}`, and leading zeros are forgiven
 /// (AWS API reference, "Record", `SequenceNumber`). Compared as an integer, never as text.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct SequenceNumber(Arc<str>);
 
 /// Text that is no sequence number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a sequence number: expected up to 129 decimal digits without leading zeros")]
+#[error("not a sequence number: expected up to 129 decimal digits")]
 pub struct SequenceNumberError;
 
 /// A place in a shard: everything through here has been read.
@@ -64,18 +64,39 @@ impl FromStr for SequenceNumber {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_short_form = text == "0" || !text.starts_with('0');
-        if text.is_empty() || text.len() > DIGITS_MAX || !is_number || !is_short_form {
+        if text.is_empty() || text.len() > DIGITS_MAX || !is_number {
             return Err(SequenceNumberError);
         }
         Ok(Self(text.into()))
     }
 }
 
+impl SequenceNumber {
+    /// The API writes none, but servers that stand in for it do.
+    fn without_leading_zeros(&self) -> &str {
+        self.0.trim_start_matches('0')
+    }
+}
+
 impl Ord for SequenceNumber {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Without leading zeros the longer number is the larger one.
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+        // Of two numbers the longer one is the larger one.
+        let (own, other) = (self.without_leading_zeros(), other.without_leading_zeros());
+        own.len().cmp(&other.len()).then_with(|| own.cmp(other))
+    }
+}
+
+impl PartialEq for SequenceNumber {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for SequenceNumber {}
+
+impl std::hash::Hash for SequenceNumber {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.without_leading_zeros().hash(state);
     }
 }
 
@@ -183,8 +204,16 @@ mod tests {
                 Ok(text.to_owned())
             );
         }
-        for text in ["", "00", "01", "-1", "+1", "1.0", " 1", "x", &format!("{longest}9")] {
+        for text in ["", "-1", "+1", "1.0", " 1", "x", &format!("{longest}9")] {
             assert_eq!(text.parse::<SequenceNumber>(), Err(SequenceNumberError), "{text}");
         }
+    }
+
+    #[test]
+    fn leading_zeros_do_not_count() {
+        let number = |text: &str| text.parse::<SequenceNumber>().unwrap();
+        assert_eq!(number("0012"), number("12"));
+        assert!(number("0099") < number("100"));
+        assert_eq!(number("0012").to_string(), "0012", "the service gets what it gave");
     }
 }

@@ -122,7 +122,7 @@ impl<R: Read> Cutter<R> {
         bytes.drain(..start);
         let first_line = self.line;
         self.line += lines;
-        let id = BatchId { source: Arc::clone(&self.source), offset_bytes };
+        let id = BatchId::at(Arc::clone(&self.source), offset_bytes);
         let lines = Lines { first_line, bytes, layout: self.layout.clone() };
         Some(Batch { id, content: Content::Lines(lines) })
     }
@@ -164,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::batch::Extent;
 
     fn cut(text: &[u8]) -> Vec<Batch> {
         let mut cutter = Cutter::new(text, "test".into());
@@ -191,7 +192,7 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [(2, &b"1 2 3\n"[..], Some(3)), (4, b"4 5\n\n6 7", Some(2))]);
-        assert_eq!(batches[1].id.offset_bytes, 38);
+        assert_eq!(batches[1].id.extent, Extent::Offset(38));
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
             let mut offset = 0;
             for (fast, slow) in fast.iter().zip(&slow) {
                 prop_assert_eq!(&lines(fast).bytes, &lines(slow).bytes);
-                prop_assert_eq!(fast.id.offset_bytes, offset);
+                prop_assert_eq!(&fast.id.extent, &Extent::Offset(offset));
                 offset += as_u64(lines(fast).bytes.len());
             }
             prop_assert_eq!(joined(&fast), text);

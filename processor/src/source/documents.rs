@@ -134,7 +134,7 @@ impl<R: Read> Documents<R> {
         let starts = std::iter::once(&0).chain(ends);
         let payloads: Vec<Bytes> =
             starts.zip(ends).map(|(start, end)| bytes.slice(*start..*end)).collect();
-        let id = BatchId { source: Arc::clone(&self.source), offset_bytes: self.offset_bytes };
+        let id = BatchId::at(Arc::clone(&self.source), self.offset_bytes);
         let first_record = self.record;
         self.offset_bytes += u64::try_from(end).unwrap_or(u64::MAX);
         self.record += u64::try_from(payloads.len()).unwrap_or(u64::MAX);

@@ -134,7 +134,7 @@ impl Content {
                 let Some(input) = input.take() else { return Ok(None) };
                 let payload = whole(input, DOCUMENT_BYTES_MAX as u64)
                     .map_err(|error| SourceError::Open { path: Arc::clone(&path), error })?;
-                let id = BatchId { source: path, offset_bytes: 0 };
+                let id = BatchId::at(path, 0);
                 let payloads = vec![payload];
                 let content = batch::Content::Payloads { first_record: 1, payloads };
                 Ok(Some(Batch { id, content }))
@@ -142,7 +142,7 @@ impl Content {
             Self::Parquet(file) => file.next().transpose().map(|group| {
                 group.map(|group| {
                     // A row group has no place among the bytes of its file: its columns may stand anywhere.
-                    let id = BatchId { source: path, offset_bytes: group.index as u64 };
+                    let id = BatchId::at(path, group.index as u64);
                     Batch { id, content: batch::Content::Rows(group) }
                 })
             }),

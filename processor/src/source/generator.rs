@@ -50,7 +50,7 @@ impl Iterator for Generated {
         if bytes.is_empty() {
             return None;
         }
-        let id = BatchId { source: "generator".into(), offset_bytes: self.offset_bytes };
+        let id = BatchId::at("generator".into(), self.offset_bytes);
         let first_line = self.line;
         self.offset_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let lines = memchr::memchr_iter(b'\n', &bytes).count();

@@ -9,6 +9,7 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use flowscout::batch::BatchId;
 use flowscout::config::{Config, Preset};
 use flowscout::detect::Detector;
 use flowscout::pipeline::{self, Observer, Outcome, Settings};
@@ -129,7 +130,7 @@ impl Observer<SourceError> for Collected {
         }
     }
 
-    fn batch(&mut self, _detector: &Detector, _outcome: &Outcome) {}
+    fn batch(&mut self, _id: &BatchId, _detector: &Detector, _outcome: &Outcome) {}
 
     fn problem(&mut self, problem: SourceError) {
         self.problem.get_or_insert(problem);

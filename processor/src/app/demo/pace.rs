@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::batch::{Batch, BatchId, Content, Lines};
+use crate::batch::{Batch, BatchId, Content, Extent, Lines};
 use crate::decode::sections::line_length;
 use crate::decode::{Oddities, Splitter, parse_line};
 use crate::flow::{Layout, Line};
@@ -33,6 +33,7 @@ impl<I> Paced<I> {
     /// Takes the lines up to the end of the present second off `batch`; what is left waits in `rest`.
     fn cut(&mut self, batch: Batch) -> Batch {
         // The generator writes lines under a layout of its own; anything else passes whole.
+        let Extent::Offset(offset_bytes) = batch.id.extent else { return batch };
         let Content::Lines(Lines { first_line, mut bytes, layout: Some(layout) }) = batch.content
         else {
             return batch;
@@ -40,8 +41,7 @@ impl<I> Paced<I> {
         let (at, lines) = self.present_second(&bytes, &layout);
         let rest = bytes.split_off(at);
         if !rest.is_empty() {
-            let offset_bytes = batch.id.offset_bytes + at as u64;
-            let id = BatchId { source: Arc::clone(&batch.id.source), offset_bytes };
+            let id = BatchId::at(Arc::clone(&batch.id.source), offset_bytes + at as u64);
             let layout = Some(Arc::clone(&layout));
             let rest = Lines { first_line: first_line + lines, bytes: rest, layout };
             self.rest = Some(Batch { id, content: Content::Lines(rest) });
@@ -152,7 +152,10 @@ mod tests {
         let mut position = (0, 1);
         for piece in &pieces {
             let Lines { first_line, bytes, .. } = lines(piece);
-            assert_eq!((piece.id.offset_bytes, *first_line), position);
+            assert_eq!(
+                (piece.id.extent.clone(), *first_line),
+                (Extent::Offset(position.0), position.1)
+            );
             let line_count = memchr::memchr_iter(b'\n', bytes).count() as u64;
             position = (position.0 + bytes.len() as u64, position.1 + line_count);
         }

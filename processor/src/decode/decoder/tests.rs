@@ -43,13 +43,13 @@ impl Reader for Notes {
 }
 
 fn lines(text: &str, layout: Option<Arc<Layout>>) -> Batch {
-    let id = BatchId { source: "test".into(), offset_bytes: 0 };
+    let id = BatchId::at("test".into(), 0);
     let lines = Lines { first_line: 1, bytes: text.as_bytes().to_vec(), layout };
     Batch { id, content: Content::Lines(lines) }
 }
 
 fn payloads(texts: &[&str]) -> Batch {
-    let id = BatchId { source: "test".into(), offset_bytes: 0 };
+    let id = BatchId::at("test".into(), 0);
     let payloads = texts.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
     Batch { id, content: Content::Payloads { first_record: 1, payloads } }
 }

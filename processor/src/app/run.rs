@@ -1,0 +1,249 @@
+//! `flowscout run`: streams in, signals out, until SIGTERM.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::replay::{check_formats, now};
+use super::report::{Report, Told};
+use super::{Failure, aws, detection, detector, io_failure, misuse, random_number, terminal};
+use crate::batch::BatchId;
+use crate::cli::{Detection, Format, ReportFormat, Run};
+use crate::config::Config;
+use crate::decode::Letters;
+use crate::decode::health::Change;
+use crate::detect::Detector;
+use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
+use crate::pipeline::{self, Observer, Outcome};
+use crate::signal::Signal;
+use crate::sink::JsonLines;
+use crate::sink::dead_letters::{self, DeadLetters, OpenError};
+use crate::source::kinesis::{self, Kinesis, Ledger, Parts, Problem, Stop, StoreKind};
+use crate::telemetry::metrics::{Fold, Metrics};
+use crate::telemetry::shards::Shards;
+use crate::web::{ListenError, MetricsServer};
+
+pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
+    let detection_options =
+        Detection { config: Some(options.config.clone()), preset: None, workers: options.workers };
+    let (config, settings, mut notes) = detection(&detection_options, &Format { format: vec![] })?;
+    notes.extend(check_formats(&settings.formats)?);
+    notes.iter().for_each(|note| terminal::complain(note));
+    if config.sources.kinesis.streams.is_empty() {
+        let path = options.config.display();
+        let hint = "sources.kinesis.streams is empty: there is nothing to read";
+        return Err(misuse(anyhow!("{path}: {hint}")));
+    }
+    let (shards, fold) = (Shards::default(), Fold::default());
+    let metrics = Metrics::of(&shards, &fold);
+    let server = options.listen.map(|address| serve(address, metrics)).transpose()?;
+    let letters = open_letters(&config.dead_letters)?;
+    let sink = open_sink(&options.signals)?;
+    let mut detector = detector(&config, &settings)?;
+    let (kinesis, batches) = start(&config, shards)?;
+    let mut observer = Watcher {
+        sink,
+        letters,
+        ledger: kinesis.ledger().clone(),
+        stop: kinesis.stop_handle(),
+        fold,
+        failure: None,
+    };
+    stop_on_signals(kinesis.stop_handle())?;
+    if let Some(server) = &server {
+        tracing::info!(address = %server.address(), "serves /metrics");
+    }
+    let started = now();
+    let outcome = pipeline::run(batches, &settings, &mut detector, &mut observer);
+    let ended = kinesis.join();
+    let letters = observer.letters.take().map(|letters| letters.finish());
+    let problem = letters.as_ref().and_then(|kept| kept.failure.as_ref()).map(ToString::to_string);
+    let told = Told {
+        findings: &[],
+        problems: problem.as_slice(),
+        notes: &notes,
+        letters: letters.map(|kept| (kept.letters, kept.left_out)),
+    };
+    let report = Report::new(&detector, &outcome, started.elapsed(), told);
+    report.print(ReportFormat::Text).map_err(io_failure)?;
+    if let Some(failure) = observer.failure {
+        return Err(io_failure(failure));
+    }
+    ended.map_err(io_failure)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(address: SocketAddr, metrics: Metrics) -> Result<MetricsServer, Failure> {
+    MetricsServer::start(address, metrics).map_err(|error| match error {
+        ListenError::NotLoopback { .. } => misuse(error),
+        ListenError::Bind { .. } | ListenError::Metrics { .. } | ListenError::Start(_) => {
+            io_failure(error)
+        }
+    })
+}
+
+fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
+    let sink = JsonLines::append(path);
+    sink.with_context(|| format!("{}: cannot open", path.display())).map_err(io_failure)
+}
+
+/// A stream does not wait: letters that find no room on their way to a bucket are left out, and counted.
+#[expect(clippy::disallowed_methods, reason = "names objects, never reaches the core")]
+fn open_letters(config: &dead_letters::Config) -> Result<Option<DeadLetters>, Failure> {
+    let wait_max = std::time::Duration::ZERO;
+    let run = dead_letters::Run { start: SystemTime::now(), id: random_number(), wait_max };
+    DeadLetters::open(config, &run).map_err(|error| match error {
+        OpenError::Io(error) => {
+            io_failure(anyhow!(error).context(format!("{}: cannot create", config.path)))
+        }
+        OpenError::Address(_) | OpenError::Store(_) => misuse(anyhow!("dead letters: {error}")),
+    })
+}
+
+/// The leases' thread, then the shards'.
+fn start(config: &Config, meters: Shards) -> Result<(Kinesis, kinesis::Batches), Failure> {
+    let config = &config.sources.kinesis;
+    let sdk = aws::config()?;
+    let (leases, events) = coordinate(config, &sdk)?;
+    let client = aws::kinesis(&sdk, &config.endpoint_url);
+    let parts = Parts { client, leases, events, meters };
+    Kinesis::start(config.clone(), parts).context("cannot start reading").map_err(io_failure)
+}
+
+fn coordinate(
+    config: &kinesis::Config,
+    sdk: &aws_config::SdkConfig,
+) -> Result<(Handle, tokio::sync::mpsc::Receiver<Event>), Failure> {
+    let leases = &config.leases;
+    let timing = Timing {
+        duration_ms: leases.duration_s * 1000,
+        handoff_timeout_ms: leases.handoff_s_max * 1000,
+        leases_max: leases.held_max,
+    };
+    let started = match leases.store {
+        StoreKind::Dynamodb => {
+            let client = aws::dynamodb(sdk, &leases.endpoint_url);
+            let (table, creates) = (config.table().to_owned(), leases.creates_table);
+            let store = move || async move { Ok(lease::DynamoDb::new(client, &table, creates)) };
+            Coordinator::start(store, worker_id(&leases.worker_id), timing)
+        }
+        StoreKind::Local => {
+            let path = leases.path.clone();
+            let store = move || async move { lease::Local::open(Path::new(&path)) };
+            // One task alone: whatever an earlier run of it held is its own.
+            Coordinator::start(store, "local".into(), timing)
+        }
+    };
+    started.map_err(|error| match error {
+        StartError::Store(StoreError::Unusable(_)) => misuse(anyhow!(error)),
+        error => io_failure(anyhow!(error)),
+    })
+}
+
+/// Tells tasks apart for people, by the host, and for certain, by a number.
+fn worker_id(configured: &str) -> Arc<str> {
+    if !configured.is_empty() {
+        return configured.into();
+    }
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "flowscout" } else { host.trim() };
+    format!("{host}-{:016x}", random_number()).into()
+}
+
+/// SIGTERM and Ctrl-C end the run in good order; a second one ends it at once, and the leases expire.
+fn stop_on_signals(stop: Stop) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_io().build();
+    let runtime = runtime.context("cannot wait for signals").map_err(io_failure)?;
+    let entered = runtime.enter();
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    drop(entered);
+    let [mut terminate, mut interrupt] = signals;
+    let wait = move || {
+        runtime.block_on(async move {
+            for is_last in [false, true] {
+                match (&mut terminate, &mut interrupt) {
+                    (Ok(terminate), Ok(interrupt)) => {
+                        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                    }
+                    _ => return,
+                }
+                if is_last {
+                    std::process::exit(130);
+                }
+                tracing::info!("stopping");
+                stop.stop();
+            }
+        });
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    thread.context("cannot wait for signals").map_err(io_failure).map(drop)
+}
+
+struct Watcher {
+    sink: JsonLines,
+    letters: Option<DeadLetters>,
+    ledger: Ledger,
+    stop: Stop,
+    fold: Fold,
+    failure: Option<anyhow::Error>,
+}
+
+impl Watcher {
+    /// What cannot be written must not be checkpointed: the next run reads it again.
+    fn fail(&mut self, error: io::Error, context: &'static str) {
+        if self.failure.is_none() {
+            tracing::error!(%error, context, "stopping");
+            self.failure = Some(anyhow::Error::new(error).context(context));
+            self.ledger.abandon();
+            self.stop.stop();
+        }
+    }
+}
+
+impl Observer<Problem> for Watcher {
+    fn signal(&mut self, signal: Signal) {
+        match self.sink.write(&signal) {
+            Ok(()) => self.fold.signalled(),
+            Err(error) => self.fail(error, "cannot write signals"),
+        }
+    }
+
+    fn refused(&mut self, letters: &Letters) {
+        let written = self.letters.as_mut().map(|sink| sink.write(letters));
+        if let Some(Err(error)) = written {
+            self.fail(error, "cannot write dead letters");
+        }
+    }
+
+    fn batch(&mut self, id: &BatchId, detector: &Detector, outcome: &Outcome) {
+        let findings = detector.findings();
+        self.fold.folded(detector.totals().records, outcome.refusals.total(), findings.opened());
+        let state_bytes = detector.window().memory_bytes();
+        self.fold.holds(findings.iter().count() as u64, state_bytes as u64);
+        if self.failure.is_none() {
+            self.ledger.applied(id);
+        }
+    }
+
+    fn health(&mut self, change: Change) {
+        match change {
+            Change::Raised(problem) => tracing::warn!(%problem, "a format does not fit"),
+            Change::Cleared(origin) => {
+                tracing::info!(key = %origin.key, log_group = %origin.log_group, "the format fits again");
+            }
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        tracing::error!(%problem, "data gap");
+        let Problem::Gap { shard, at_unix_ms } = problem;
+        self.signal(Signal::shard_gap(&shard, at_unix_ms / 1000));
+    }
+}

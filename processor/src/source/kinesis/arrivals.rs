@@ -1,0 +1,61 @@
+//! What a shard gives at a time, however it is read.
+
+use aws_sdk_kinesis::types::{ChildShard, HashKeyRange, Record};
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::batcher::Arrived;
+use crate::lease::{Child, HashRange};
+
+/// Records of a shard, in their order, and how it goes on.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) records: Vec<Arrived>,
+    /// How far behind the newest record the last of these is.
+    pub(super) behind_ms: u64,
+    /// The shard was closed and this is its last answer: the shards that go on where it ended.
+    pub(super) end: Option<Vec<Child>>,
+    /// When it was asked for, by our monotonic clock: what had arrived before is in it, or in one before.
+    pub(super) asked_at_ms: u64,
+    /// Room in the buffer for all its records.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    pub(super) fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| record.payload.len() as u64).sum()
+    }
+}
+
+/// Takes over what the SDK read; a record whose sequence number is none is told to `broken`, which no service sends.
+pub(super) fn arrived(records: Vec<Record>, mut broken: impl FnMut(&str)) -> Vec<Arrived> {
+    let mut arrived = Vec::with_capacity(records.len());
+    for record in records {
+        let Ok(sequence) = record.sequence_number.parse() else {
+            broken(&record.sequence_number);
+            continue;
+        };
+        let time = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
+        let arrival_ms = time.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+        let payload = Bytes::from(record.data.into_inner());
+        arrived.push(Arrived { sequence, arrival_ms, payload, sub_sequence: None });
+    }
+    arrived
+}
+
+/// The shards that go on where this one ended.
+pub(super) fn children(shards: Vec<ChildShard>) -> Vec<Child> {
+    let child = |shard: ChildShard| Child {
+        hash_range: shard.hash_key_range.as_ref().and_then(hash_range).unwrap_or(HashRange::WHOLE),
+        parents: shard.parent_shards.into_iter().map(Into::into).collect(),
+        shard_id: shard.shard_id.into(),
+    };
+    shards.into_iter().map(child).collect()
+}
+
+/// `None` if the bounds are no numbers.
+pub(super) fn hash_range(range: &HashKeyRange) -> Option<HashRange> {
+    let start = range.starting_hash_key.parse().ok()?;
+    let end = range.ending_hash_key.parse().ok()?;
+    Some(HashRange { start, end })
+}

@@ -1,0 +1,60 @@
+//! What the source tells the rest of the program, and how often.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::shard::Source;
+
+/// Something that is missing from what was read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Problem {
+    /// Records were trimmed before they were read: the stream's retention is shorter than what we were behind.
+    #[error(
+        "{shard}: the position to read on from was trimmed: records may be lost; going on with the oldest that is left"
+    )]
+    Gap {
+        /// `stream/shard`.
+        shard: Arc<str>,
+        /// When it was noticed, in milliseconds of Unix time.
+        at_unix_ms: u64,
+    },
+}
+
+/// Tells the same failure of a shard once a minute, not five times a second.
+#[derive(Debug, Default)]
+pub(super) struct Repeated {
+    told: Option<(&'static str, u64)>,
+    is_failing: bool,
+}
+
+const TELL_MS: u64 = 60_000;
+
+impl Repeated {
+    /// Counts it, and tells it if it is new.
+    pub(super) fn failed(&mut self, source: &Source, failure: &Failure) {
+        let (reason, now_ms) = (failure.reason(), source.clock.now_ms());
+        source.meter.failed(reason);
+        self.is_failing = true;
+        let is_known =
+            self.told.is_some_and(|(known, at_ms)| known == reason && now_ms < at_ms + TELL_MS);
+        if is_known {
+            return;
+        }
+        self.told = Some((reason, now_ms));
+        let shard = &source.name;
+        if failure.needs_someone() {
+            tracing::error!(%shard, error = %failure, "cannot read; tried again");
+        } else if matches!(failure, Failure::Expired | Failure::InUse { .. }) {
+            tracing::info!(%shard, error = %failure, "reads on");
+        } else {
+            tracing::warn!(%shard, error = %failure, "cannot read; tried again");
+        }
+    }
+
+    /// An answer came.
+    pub(super) fn recovered(&mut self, source: &Source) {
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(shard = %source.name, "reads again");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The life of a shard under one grant of its lease: read, cut, send, checkpoint what was applied, and hand over or finish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kinesis::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::arrivals::Answer;
+use super::batcher::{Batcher, Closed};
+use super::buffer::{Buffer, part_of};
+use super::clock::Clock;
+use super::config::{Config, Mode};
+use super::failure::Failure;
+use super::fan_out::FanOut;
+use super::foreign;
+use super::ledger::Ledger;
+use super::place::{Found, Place, Resume};
+use super::polling::Polling;
+use super::problem::{Problem, Repeated};
+use super::stream::Stream;
+use crate::batch::{Batch, BatchId, Content, Extent};
+use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Token};
+use crate::telemetry::shards::ShardMeter;
+
+/// What a shard's task works with.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) client: Client,
+    pub(super) stream: Arc<Stream>,
+    pub(super) shard_id: Arc<str>,
+    /// `stream/shard`, as batches and messages call it.
+    pub(super) name: Arc<str>,
+    pub(super) config: Arc<Config>,
+    pub(super) clock: Clock,
+    pub(super) buffer: Buffer,
+    pub(super) ledger: Ledger,
+    pub(super) leases: Handle,
+    pub(super) batches: mpsc::Sender<Result<Batch, Problem>>,
+    pub(super) meter: ShardMeter,
+    /// How long to wait after what only a person can mend.
+    pub(super) patience_ms: u64,
+}
+
+impl Source {
+    /// A record without a number cannot be placed, and comes from no real service.
+    pub(super) fn told_broken(&self, number: &str) {
+        self.meter.failed("bad_sequence_number");
+        let shown = number.get(..40).unwrap_or(number).escape_debug().to_string();
+        tracing::error!(shard = %self.name, number = shown, "a record has no sequence number: left out");
+    }
+}
+
+/// What the task shall do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Command {
+    /// Read.
+    Read,
+    /// Stop reading, wait until what was sent is applied, checkpoint, release.
+    HandOver,
+    /// Stop: the lease is somebody else's.
+    Drop,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The shard was read to its end, its children have leases.
+    Finished,
+    /// The lease was released.
+    HandedOver,
+    /// The lease is somebody else's.
+    Lost,
+    /// The service knows no such stream or shard.
+    Gone(Failure),
+}
+
+enum Read {
+    ToTheEnd(Vec<Child>),
+    Gone(Failure),
+}
+
+/// Between two tries of what the lease table did not take.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Reads until it ends or `commands` say otherwise.
+pub(super) async fn run(
+    source: Source,
+    grant: Grant,
+    mut commands: watch::Receiver<Command>,
+) -> Ended {
+    let Grant { lease, token } = grant;
+    tracing::info!(shard = %source.name, checkpoint = ?lease.checkpoint, "reading");
+    let command = {
+        let life = async {
+            tokio::select! {
+                read = read(&source, &lease) => match read {
+                    Read::ToTheEnd(children) => finish(&source, &lease, token, children).await,
+                    Read::Gone(failure) => Ended::Gone(failure),
+                },
+                () = checkpoints(&source, &lease, token) => Ended::Lost,
+            }
+        };
+        tokio::select! {
+            ended = life => return ended,
+            command = not_read(&mut commands) => command,
+        }
+    };
+    if command == Command::Drop {
+        return Ended::Lost;
+    }
+    tokio::select! {
+        ended = hand_over(&source, &lease, token) => ended,
+        () = dropped(&mut commands) => Ended::Lost,
+    }
+}
+
+async fn not_read(commands: &mut watch::Receiver<Command>) -> Command {
+    match commands.wait_for(|command| *command != Command::Read).await {
+        Ok(command) => *command,
+        Err(_closed) => Command::Drop,
+    }
+}
+
+async fn dropped(commands: &mut watch::Receiver<Command>) {
+    drop(commands.wait_for(|command| *command == Command::Drop).await);
+}
+
+enum Reader {
+    Polling(Polling),
+    FanOut(Box<FanOut>),
+}
+
+impl Reader {
+    fn new(config: &Config, place: Place) -> Self {
+        match config.mode {
+            Mode::Polling => Self::Polling(Polling::new(place, config.idle_ms_max)),
+            Mode::FanOut => Self::FanOut(Box::new(FanOut::new(place))),
+        }
+    }
+
+    async fn next(&mut self, source: &Source) -> Result<Answer, Failure> {
+        match self {
+            Self::Polling(polling) => polling.next(source).await,
+            Self::FanOut(fan_out) => fan_out.next(source).await,
+        }
+    }
+
+    fn restart_at_horizon(&mut self) {
+        match self {
+            Self::Polling(polling) => polling.restart_at_horizon(),
+            Self::FanOut(fan_out) => fan_out.restart_at_horizon(),
+        }
+    }
+}
+
+async fn read(source: &Source, lease: &Lease) -> Read {
+    let sent = source.ledger.sent_through(&source.name).map(Checkpoint::Through);
+    let checkpoint = sent.into_iter().fold(lease.checkpoint.clone(), Checkpoint::max);
+    let since_ms = match source.config.initial_position() {
+        Ok(super::InitialPosition::AtTimestamp { unix_ms }) => Some(unix_ms),
+        _ => None,
+    };
+    let Some(place) = Place::of(&checkpoint, since_ms) else {
+        return Read::ToTheEnd(Vec::new());
+    };
+    let through = match checkpoint {
+        Checkpoint::Through(position) => Some(position),
+        _ => None,
+    };
+    let mut reader = Reader::new(&source.config, place);
+    let mut resume = Resume::behind(through);
+    let mut batcher = Batcher::new(source.config.bucket_ms);
+    let mut told = Repeated::default();
+    loop {
+        match answer(source, &mut reader, &mut batcher).await {
+            Ok(mut answer) => {
+                told.recovered(source);
+                let found;
+                (answer.records, found) = resume.filter(std::mem::take(&mut answer.records));
+                if found == Found::Gap {
+                    report_gap(source).await;
+                }
+                if let Some(children) = take(source, lease, &mut batcher, answer).await {
+                    return Read::ToTheEnd(children);
+                }
+            }
+            Err(Failure::NoSuchPosition { .. }) => {
+                report_gap(source).await;
+                resume = Resume::behind(None);
+                reader.restart_at_horizon();
+            }
+            Err(failure @ Failure::NotFound { .. }) => return Read::Gone(failure),
+            Err(failure) => told.failed(source, &failure),
+        }
+    }
+}
+
+/// The next answer. A subscription that stays silent because nothing comes is no reason to keep what is there.
+async fn answer(
+    source: &Source,
+    reader: &mut Reader,
+    batcher: &mut Batcher,
+) -> Result<Answer, Failure> {
+    let is_pushed = matches!(reader, Reader::FanOut(_));
+    let next = reader.next(source);
+    tokio::pin!(next);
+    loop {
+        let over_at_ms = batcher.is_over_at_ms().filter(|_| is_pushed);
+        let wait_ms = over_at_ms
+            .map_or(u64::MAX, |at_ms| (at_ms + PUSH_WAIT_MS).saturating_sub(source.clock.now_ms()));
+        tokio::select! {
+            answer = &mut next => return answer,
+            () = sleep(Duration::from_millis(wait_ms)), if over_at_ms.is_some() => {
+                if let Some(closed) = batcher.flush() {
+                    send(source, closed, None).await;
+                }
+            }
+        }
+    }
+}
+
+/// How long after the end of a bucket its records are waited for, with fan-out.
+const PUSH_WAIT_MS: u64 = 1_000;
+
+/// Cuts and sends an answer; the children, if it was the last.
+async fn take(
+    source: &Source,
+    lease: &Lease,
+    batcher: &mut Batcher,
+    mut answer: Answer,
+) -> Option<Vec<Child>> {
+    source.meter.answered(answer.records.len() as u64, answer.bytes(), answer.behind_ms);
+    let now_ms = source.clock.now_ms();
+    let range = lease.hash_range.filter(|_| source.config.drops_foreign_hash_keys);
+    for record in std::mem::take(&mut answer.records) {
+        if range.is_some_and(|range| foreign::is_foreign(&record.payload, range)) {
+            source.meter.dropped_foreign();
+            continue;
+        }
+        if let Some(closed) = batcher.push(record, now_ms) {
+            send(source, closed, answer.room.as_mut()).await;
+        }
+    }
+    let is_over = batcher.is_over_at_ms().is_some_and(|at_ms| answer.asked_at_ms >= at_ms);
+    if ((is_over && answer.behind_ms == 0) || answer.end.is_some())
+        && let Some(closed) = batcher.flush()
+    {
+        send(source, closed, answer.room.as_mut()).await;
+    }
+    answer.end
+}
+
+/// Waits for the pipeline to take the batch.
+async fn send(
+    source: &Source,
+    closed: Closed,
+    room: Option<&mut tokio::sync::OwnedSemaphorePermit>,
+) {
+    let Closed { first, through, payloads, bytes } = closed;
+    let [first, last] = [&first, &through.sequence].map(|number| number.as_str().into());
+    let id = BatchId { source: Arc::clone(&source.name), extent: Extent::Records { first, last } };
+    let room = room.and_then(|room| part_of(room, bytes));
+    // The pipeline ends after us.
+    let Ok(place) = source.batches.reserve().await else { return std::future::pending().await };
+    tracing::debug!(batch = %id, records = payloads.len(), bytes, "read");
+    source.ledger.sent(&source.name, through, source.clock.now_ms(), room);
+    source.meter.sent_batch();
+    place.send(Ok(Batch { id, content: Content::Payloads { first_record: 1, payloads } }));
+}
+
+async fn report_gap(source: &Source) {
+    source.meter.lost_records();
+    let gap = Problem::Gap { shard: Arc::clone(&source.name), at_unix_ms: source.clock.unix_ms() };
+    drop(source.batches.send(Err(gap)).await);
+}
+
+/// Writes what was applied, every few seconds, until the lease is lost.
+async fn checkpoints(source: &Source, lease: &Lease, token: Token) {
+    loop {
+        sleep(Duration::from_secs(source.config.checkpoint_s)).await;
+        match checkpoint(source, lease, token).await {
+            Ok(()) => {}
+            Err(CheckpointError::Lost) => return,
+            Err(error) => {
+                source.meter.failed("checkpoint");
+                tracing::warn!(shard = %source.name, %error, "no checkpoint written; tried again");
+            }
+        }
+        let since_ms = source.ledger.waiting_since_ms(&source.name);
+        let age_ms = since_ms.map_or(0, |since_ms| source.clock.now_ms().saturating_sub(since_ms));
+        source.meter.waits_for_checkpoint(age_ms);
+    }
+}
+
+/// Writes what was applied, if anything was since the last time.
+async fn checkpoint(source: &Source, lease: &Lease, token: Token) -> Result<(), CheckpointError> {
+    let Some(through) = source.ledger.due(&source.name) else { return Ok(()) };
+    let checkpoint = Checkpoint::Through(through.clone());
+    match source.leases.checkpoint(&lease.key, token, checkpoint).await {
+        Ok(()) => {}
+        // The lease is further than what we read before we lost it once: nothing to do.
+        Err(CheckpointError::Backward { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    tracing::debug!(shard = %source.name, through = %through.sequence, "checkpointed");
+    source.ledger.checkpointed(&source.name, &through);
+    source.meter.checkpointed();
+    Ok(())
+}
+
+/// Waits until the fold has all of the shard, then gives its children leases and ends its own.
+async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Child>) -> Ended {
+    source.ledger.drained(&source.name).await;
+    if source.ledger.is_abandoned() {
+        // Its end is not applied, so nobody may think so; the lease goes with the others.
+        return std::future::pending().await;
+    }
+    loop {
+        match source.leases.finish(&lease.key, token, children.clone()).await {
+            Ok(()) => break,
+            Err(CheckpointError::Lost) => return Ended::Lost,
+            // The shard is at its end already.
+            Err(CheckpointError::Backward { .. }) => break,
+            Err(error) => {
+                tracing::info!(shard = %source.name, %error, "the end of the shard is not written yet");
+                sleep(RETRY).await;
+            }
+        }
+    }
+    source.ledger.forget(&source.name);
+    tracing::info!(shard = %source.name, children = children.len(), "read to its end");
+    Ended::Finished
+}
+
+async fn hand_over(source: &Source, lease: &Lease, token: Token) -> Ended {
+    source.ledger.drained(&source.name).await;
+    loop {
+        match checkpoint(source, lease, token).await {
+            Ok(()) => break,
+            Err(CheckpointError::Lost) => return Ended::Lost,
+            Err(error) => {
+                tracing::warn!(shard = %source.name, %error, "no checkpoint written; tried again");
+                sleep(RETRY).await;
+            }
+        }
+    }
+    match source.leases.release(&lease.key, token).await {
+        Ok(()) => Ended::HandedOver,
+        Err(error) => {
+            tracing::warn!(shard = %source.name, %error, "the lease is not released; it will expire");
+            Ended::Lost
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A stream: who it is, its shards, and our consumer on it.
+//!
+//! Rules: Kinesis Data Streams API reference, `DescribeStreamSummary`, `ListShards`, `RegisterStreamConsumer`,
+//! `DescribeStreamConsumer`.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{ConsumerStatus, ShardFilter, ShardFilterType};
+use tokio::time::sleep;
+
+use super::arrivals::hash_range;
+use super::config::InitialPosition;
+use super::failure::Failure;
+use crate::lease::lineage::Shard;
+use crate::lease::{HashRange, lineage};
+
+const DESCRIBE_STREAM_SUMMARY: &str = "kinesis:DescribeStreamSummary";
+const LIST_SHARDS: &str = "kinesis:ListShards";
+const REGISTER_STREAM_CONSUMER: &str = "kinesis:RegisterStreamConsumer";
+const DESCRIBE_STREAM_CONSUMER: &str = "kinesis:DescribeStreamConsumer";
+
+/// Pages of a listing, of a thousand shards each: as many as a lease table may have leases.
+const PAGES_MAX: usize = 100;
+/// A consumer becomes active within seconds; `DescribeStreamConsumer` may be called 20 times a second.
+const CONSUMER_WAIT: Duration = Duration::from_secs(1);
+const CONSUMER_WAITS_MAX: u32 = 60;
+
+/// One stream that is read.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) name: Arc<str>,
+    pub(super) arn: Arc<str>,
+    pub(super) lineage: lineage::Stream,
+    client: Client,
+    application: Arc<str>,
+    /// Known once it was asked for; forgotten when it is gone.
+    consumer_arn: RwLock<Option<Arc<str>>>,
+}
+
+impl Stream {
+    /// Asks who `name`, a name or an ARN, is.
+    pub(super) async fn find(
+        client: &Client,
+        name: &str,
+        application: &Arc<str>,
+        is_only: bool,
+    ) -> Result<Self, Failure> {
+        let request = client.describe_stream_summary();
+        let is_arn = name.starts_with("arn:");
+        let request = if is_arn { request.stream_arn(name) } else { request.stream_name(name) };
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| Failure::of(DESCRIBE_STREAM_SUMMARY, &error))?;
+        let Some(summary) = answer.stream_description_summary else {
+            let message = "an answer without a description".to_owned();
+            return Err(Failure::Unavailable { action: DESCRIBE_STREAM_SUMMARY, message });
+        };
+        let account = summary.stream_arn.split(':').nth(4).unwrap_or_default();
+        let creation_epoch = u64::try_from(summary.stream_creation_timestamp.secs()).unwrap_or(0);
+        let name: Arc<str> = summary.stream_name.as_str().into();
+        let lineage = lineage::Stream {
+            name: Arc::clone(&name),
+            account: account.into(),
+            creation_epoch,
+            is_only,
+        };
+        Ok(Self {
+            name,
+            arn: summary.stream_arn.into(),
+            lineage,
+            client: client.clone(),
+            application: Arc::clone(application),
+            consumer_arn: RwLock::default(),
+        })
+    }
+
+    /// Whether it is there; what else fails says nothing about that.
+    pub(super) async fn is_gone(&self) -> bool {
+        let answer = self.client.describe_stream_summary().stream_arn(&*self.arn).send().await;
+        let failure = answer.err().map(|error| Failure::of(DESCRIBE_STREAM_SUMMARY, &error));
+        matches!(failure, Some(Failure::NotFound { .. }))
+    }
+
+    /// The shards that are kept: all, or those that hold the records from `since` on.
+    pub(super) async fn shards(
+        &self,
+        since: Option<InitialPosition>,
+    ) -> Result<Vec<Shard>, Failure> {
+        let (mut shards, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let request = self.client.list_shards();
+            let request = match token.take() {
+                Some(token) => request.next_token(token),
+                None => request.stream_arn(&*self.arn).set_shard_filter(since.map(filter)),
+            };
+            let page = request.send().await;
+            let page = page.map_err(|error| Failure::of(LIST_SHARDS, &error))?;
+            shards.extend(page.shards.unwrap_or_default().into_iter().map(shard));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(shards);
+            }
+        }
+        let message = format!("{}: more than {PAGES_MAX} pages of shards", self.name);
+        Err(Failure::Refused { action: LIST_SHARDS, code: "TooManyShards".to_owned(), message })
+    }
+
+    /// The ARN of our consumer, which is registered if it is not there yet. It stays when we end, since other tasks use it too.
+    pub(super) async fn consumer_arn(&self) -> Result<Arc<str>, Failure> {
+        let known = self.consumer_arn.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(arn) = known {
+            return Ok(arn);
+        }
+        for _ in 0..CONSUMER_WAITS_MAX {
+            let request = self.client.describe_stream_consumer().stream_arn(&*self.arn);
+            let answer = request.consumer_name(&*self.application).send().await;
+            match answer.map_err(|error| Failure::of(DESCRIBE_STREAM_CONSUMER, &error)) {
+                Ok(answer) => {
+                    let consumer = answer.consumer_description;
+                    let is_active = |consumer: &aws_sdk_kinesis::types::ConsumerDescription| {
+                        consumer.consumer_status == ConsumerStatus::Active
+                    };
+                    if let Some(consumer) = consumer.filter(is_active) {
+                        let arn: Arc<str> = consumer.consumer_arn.into();
+                        *self.consumer_arn.write().unwrap_or_else(PoisonError::into_inner) =
+                            Some(Arc::clone(&arn));
+                        return Ok(arn);
+                    }
+                }
+                Err(Failure::NotFound { .. }) => self.register().await?,
+                Err(failure) => return Err(failure),
+            }
+            sleep(CONSUMER_WAIT).await;
+        }
+        let message = format!("the consumer {} does not become active", self.application);
+        Err(Failure::Unavailable { action: DESCRIBE_STREAM_CONSUMER, message })
+    }
+
+    /// The service knows it no longer.
+    pub(super) fn forget_consumer(&self) {
+        *self.consumer_arn.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn register(&self) -> Result<(), Failure> {
+        let request = self.client.register_stream_consumer().stream_arn(&*self.arn);
+        let answer = request.consumer_name(&*self.application).send().await;
+        match answer.map_err(|error| Failure::of(REGISTER_STREAM_CONSUMER, &error)) {
+            Ok(_) => {
+                tracing::info!(stream = %self.name, consumer = %self.application, "registered the consumer");
+                Ok(())
+            }
+            // Another task was faster.
+            Err(Failure::InUse { .. }) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn filter(since: InitialPosition) -> ShardFilter {
+    let filter = ShardFilter::builder();
+    let filter = match since {
+        InitialPosition::TrimHorizon => filter.r#type(ShardFilterType::AtTrimHorizon),
+        InitialPosition::Latest => filter.r#type(ShardFilterType::AtLatest),
+        InitialPosition::AtTimestamp { unix_ms } => filter
+            .r#type(ShardFilterType::AtTimestamp)
+            .timestamp(DateTime::from_millis(i64::try_from(unix_ms).unwrap_or(i64::MAX))),
+    };
+    filter.build().unwrap_or_else(|_| unreachable!("the type is set"))
+}
+
+fn shard(shard: aws_sdk_kinesis::types::Shard) -> Shard {
+    let parents = shard.parent_shard_id.into_iter().chain(shard.adjacent_parent_shard_id);
+    let hash_range = shard.hash_key_range.as_ref().and_then(hash_range);
+    let numbers = shard.sequence_number_range;
+    Shard {
+        id: shard.shard_id.into(),
+        parents: parents.map(Into::into).collect(),
+        hash_range: hash_range.unwrap_or(HashRange::WHOLE),
+        is_open: numbers.is_none_or(|numbers| numbers.ending_sequence_number.is_none()),
+    }
+}
