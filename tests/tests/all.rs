@@ -11,5 +11,6 @@ mod all {
     mod examples;
     mod formats;
     mod kinesis_servers;
+    mod leases;
     mod vectors;
 }
