@@ -35,8 +35,10 @@ pub(crate) enum Kind {
     Pause,
     /// The process dies; after the length it is started again under the same name.
     Crash,
-    /// What reads the shards does not answer requests for handoffs.
+    /// What reads the shards does not answer requests for handoffs before the end of it.
     SlowReader,
+    /// What reads the shards never answers requests for handoffs that come in this time.
+    DeafReader,
 }
 
 pub(crate) struct Simulation {
@@ -67,6 +69,7 @@ struct Node {
     partitioned_until_ms: u64,
     paused_until_ms: u64,
     slow_until_ms: u64,
+    deaf_until_ms: u64,
     wake_at_ms: Option<u64>,
     /// What the reader of shards believes.
     reading: BTreeMap<LeaseKey, (Token, u64)>,
@@ -123,6 +126,7 @@ impl Simulation {
             partitioned_until_ms: 0,
             paused_until_ms: 0,
             slow_until_ms: 0,
+            deaf_until_ms: 0,
             wake_at_ms: None,
             reading: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -174,6 +178,7 @@ impl Simulation {
             self.nodes[node].partitioned_until_ms = now_ms;
             self.nodes[node].paused_until_ms = paused_until_ms.min(now_ms);
             self.nodes[node].slow_until_ms = now_ms;
+            self.nodes[node].deaf_until_ms = now_ms;
             if self.nodes[node].worker.is_none() {
                 self.start(node);
             }
@@ -313,6 +318,7 @@ impl Simulation {
             Kind::Partition => self.nodes[fault.worker].partitioned_until_ms = until_ms,
             Kind::Pause => self.nodes[fault.worker].paused_until_ms = until_ms,
             Kind::SlowReader => self.nodes[fault.worker].slow_until_ms = until_ms,
+            Kind::DeafReader => self.nodes[fault.worker].deaf_until_ms = until_ms,
             Kind::Crash => {
                 self.kill(fault.worker);
                 self.at(until_ms, Happening::Start(fault.worker));
@@ -369,9 +375,12 @@ impl Simulation {
     }
 
     fn latency_ms(&mut self) -> u64 {
-        match self.happens(self.late_percent) {
-            true => self.random.u64(0..3 * self.timing.duration_ms),
-            false => self.random.u64(1..60),
+        if self.happens(self.late_percent / 2) {
+            self.random.u64(0..3 * self.timing.duration_ms)
+        } else if self.happens(self.late_percent) {
+            self.random.u64(0..self.timing.answer_timeout_ms())
+        } else {
+            self.random.u64(1..60)
         }
     }
 
@@ -449,6 +458,7 @@ impl Simulation {
     }
 
     fn event(&mut self, process: Process, event: Event) {
+        let is_deaf = self.nodes[process.0].deaf_until_ms > self.now_ms;
         let reading = &mut self.nodes[process.0].reading;
         match event {
             Event::Granted(grant) => {
@@ -460,6 +470,7 @@ impl Simulation {
                 // It may have been given up by the reader a moment ago.
                 reading.remove(&key);
             }
+            Event::HandoffRequested(_) if is_deaf => {}
             Event::HandoffRequested(key) => {
                 let Some((token, _)) = reading.get(&key).copied() else { return };
                 let drain_ms = self.random.u64(0..self.timing.duration_ms / 2);
@@ -468,7 +479,7 @@ impl Simulation {
         }
     }
 
-    /// The reader of shards writes a checkpoint of one of its leases, now and then one that goes back.
+    /// The reader of shards writes a checkpoint of one of its leases, now and then one that goes back, or gives it up.
     fn read(&mut self, process: Process) {
         let node = process.0;
         let keys: Vec<LeaseKey> = self.nodes[node].reading.keys().cloned().collect();
@@ -485,6 +496,10 @@ impl Simulation {
                 Request::Checkpoint { checkpoint: position(wanted), children: Vec::new() };
             self.ask(node, &key, token, request);
         }
+        self.read_later(process);
+    }
+
+    fn read_later(&mut self, process: Process) {
         let pause_ms = self.random.u64(100..1500);
         self.at(self.now_ms + pause_ms, Happening::Read(process));
     }
