@@ -12,6 +12,7 @@ mod all {
     mod formats;
     mod kinesis;
     mod kinesis_servers;
+    mod leases;
     mod payloads;
     mod running;
     mod vectors;

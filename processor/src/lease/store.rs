@@ -99,3 +99,21 @@ impl StoreError {
         }
     }
 }
+
+impl<S: Store> Store for std::sync::Arc<S> {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        (**self).prepare().await
+    }
+
+    async fn scan(&self) -> Result<Vec<Lease>, StoreError> {
+        (**self).scan().await
+    }
+
+    async fn get(&self, key: &LeaseKey) -> Result<Option<Lease>, StoreError> {
+        (**self).get(key).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Written, StoreError> {
+        (**self).write(write).await
+    }
+}
