@@ -4,6 +4,7 @@
 
 mod fan_out;
 mod faults;
+mod load;
 mod polling;
 mod resharding;
 
