@@ -4,6 +4,7 @@
 
 mod fan_out;
 mod faults;
+mod load;
 mod polling;
 mod resharding;
 
@@ -62,10 +63,12 @@ async fn ours(options: Options) -> Server {
     Server::new(Kind::Ours, &ours.url(), Some(ours), "stream", 1).await
 }
 
-/// The name of the error that the service answered with.
+/// The name of the error that the service answered with; `none`, or the status, where it did not.
 fn code<T, E: ProvideErrorMetadata + Debug>(outcome: Result<T, SdkError<E>>) -> String {
     let Err(error) = outcome else { return "none".to_owned() };
-    error.code().unwrap_or_else(|| panic!("no error of the service: {error:?}")).to_owned()
+    let code = error.code().map(str::to_owned);
+    let status = || error.raw_response().map(|response| response.status().as_u16().to_string());
+    code.or_else(status).unwrap_or_else(|| panic!("no answer: {error:?}"))
 }
 
 fn data(records: &[Record]) -> Vec<&str> {

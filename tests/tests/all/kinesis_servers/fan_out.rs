@@ -215,10 +215,17 @@ async fn consumers_are_registered_once_listed_and_deregistered() {
         } else {
             by_arn.unwrap();
         }
-        sleep(Duration::from_millis(200)).await;
-        let describe =
-            server.client.describe_stream_consumer().stream_arn(&arn).consumer_name("consumer");
-        let gone = code(describe.send().await);
+        let describe = || {
+            let describe = server.client.describe_stream_consumer().stream_arn(&arn);
+            describe.consumer_name("consumer").send()
+        };
+        let gone = async {
+            while describe().await.is_ok() {
+                sleep(Duration::from_millis(50)).await;
+            }
+            code(describe().await)
+        };
+        let gone = timeout(SOON, gone).await.unwrap();
         assert_eq!(gone, "ResourceNotFoundException", "{:?}", server.kind);
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use aws_sdk_kinesis::error::SdkError;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
-use flowscout_tests::kinesis::{Ending, Fault, Operation, Options};
+use flowscout_tests::aws;
+use flowscout_tests::kinesis::{Ending, Fault, KinesisServer, Operation, Options, ReadLimits};
 use tokio::time::{sleep, timeout};
 
 use super::fan_out::{from, next, next_records};
@@ -34,25 +35,12 @@ async fn a_shard_that_is_read_too_often_refuses() {
 
 #[tokio::test]
 async fn after_ten_megabytes_a_shard_rests_for_five_seconds() {
-    let server = ours(Options::default().throttled()).await;
-    let unthrottled_put = || async {
-        for _ in 0..21 {
-            // The limit of writing lets one megabyte pass per second.
-            while server
-                .client
-                .put_record()
-                .stream_name("stream")
-                .partition_key("k")
-                .data(Blob::new(vec![7; 500_000]))
-                .send()
-                .await
-                .is_err()
-            {
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-    };
-    unthrottled_put().await;
+    // Writing is not limited, or it would take eleven seconds.
+    let reads = Some(ReadLimits::default());
+    let server = ours(Options { reads, ..Options::default() }).await;
+    for _ in 0..21 {
+        server.ours().put("stream", "key", &vec![7; 500_000]);
+    }
     let iterator = server.iterator(FIRST_SHARD, TRIM_HORIZON).await;
     let first = server.read(&iterator).await;
     assert_eq!(first.records.len(), 20);
@@ -241,4 +229,91 @@ async fn subscriptions_break_in_every_way() {
     next_records(&mut ended).await;
     assert_eq!(ours.end_subscriptions(Some(FIRST_SHARD), Ending::Clean), 2);
     assert_eq!(next(&mut ended).await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_end_of_a_shard_comes_with_its_last_records_or_alone() {
+    for shard_end_comes_alone in [false, true] {
+        let server = ours(Options { shard_end_comes_alone, ..Options::default() }).await;
+        server.put("key", "last").await;
+        server.ours().split("stream", FIRST_SHARD, 1 << 127);
+        let iterator = server.iterator(FIRST_SHARD, TRIM_HORIZON).await;
+        let read = server.read(&iterator).await;
+        assert_eq!(data(&read.records), ["last"]);
+        assert_eq!(read.next_shard_iterator.is_some(), shard_end_comes_alone);
+        if let Some(next) = read.next_shard_iterator {
+            let end = server.read(&next).await;
+            assert_eq!((data(&end.records), end.child_shards().len()), (vec![], 2));
+            assert_eq!(end.next_shard_iterator, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_changes_takes_its_time_and_refuses_to_change_meanwhile() {
+    let server = KinesisServer::start(Options {
+        transition: Duration::from_millis(300),
+        ..Options::default()
+    });
+    server.create_stream("stream", 1);
+    let client = aws::kinesis_client(&server.url());
+    let split = || {
+        let split = client.split_shard().stream_name("stream").shard_to_split(FIRST_SHARD);
+        split.new_starting_hash_key("1000").send()
+    };
+    assert_eq!(code(split().await), "ResourceInUseException");
+    sleep(Duration::from_millis(400)).await;
+    split().await.unwrap();
+    let summary = client.describe_stream_summary().stream_name("stream").send().await.unwrap();
+    let summary = summary.stream_description_summary.unwrap();
+    assert_eq!(summary.stream_status.as_str(), "UPDATING");
+    assert_eq!(summary.open_shard_count, 2);
+}
+
+#[tokio::test]
+async fn a_token_for_the_next_page_expires() {
+    let token_life = Duration::from_millis(100);
+    let server = ours(Options { token_life, ..Options::default() }).await;
+    server.ours().scale("stream", 3);
+    let list = server.client.list_shards().stream_name("stream").max_results(1);
+    let token = list.send().await.unwrap().next_token.unwrap();
+    let next = || server.client.list_shards().next_token(&token).send();
+    next().await.unwrap();
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(code(next().await), "ExpiredNextTokenException");
+}
+
+#[tokio::test]
+async fn a_silenced_subscription_stays_open_and_gets_nothing() {
+    let server = ours(Options::default()).await;
+    let arn = server.register("consumer").await;
+    let mut silenced = server.subscribe(&arn, from(TRIM_HORIZON)).await.unwrap();
+    server.put("key", "heard").await;
+    assert_eq!(data(&next_records(&mut silenced).await.records), ["heard"]);
+    assert_eq!(server.ours().end_subscriptions(None, Ending::Silence), 1);
+    server.put("key", "unheard").await;
+    timeout(Duration::from_millis(500), silenced.event_stream.recv()).await.unwrap_err();
+    assert_eq!(server.ours().open_subscriptions().len(), 1);
+    drop(silenced);
+    // The server learns of it by the connection.
+    while !server.ours().open_subscriptions().is_empty() {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_gets_two_megabytes_a_second_of_a_shard() {
+    let fan_out = Options::default().throttled().fan_out;
+    let server = ours(Options { fan_out, ..Options::default() }).await;
+    for _ in 0..3 {
+        server.ours().put("stream", "key", &vec![b'x'; 1_000_000]);
+    }
+    let arn = server.register("consumer").await;
+    let start = tokio::time::Instant::now();
+    let mut subscription = server.subscribe(&arn, from(TRIM_HORIZON)).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(next_records(&mut subscription).await.records.len(), 1);
+    }
+    // Two of the three are paid for.
+    assert!(start.elapsed() >= Duration::from_millis(950), "{:?}", start.elapsed());
 }
