@@ -1,4 +1,4 @@
-//! What GetRecords answers, read three times as fast as the SDK reads it.
+//! What GetRecords answers, read two to four times as fast as the SDK reads it (`cargo bench -p flowscout-benches --bench kinesis`).
 //!
 //! The SDK lets a client choose the code that reads and writes its wire format. [`Protocol`] is that of Kinesis, awsJson1.1,
 //! and leaves everything to the SDK but the answer of GetRecords, which carries megabytes. Spelt as AWS spells it, without
