@@ -16,6 +16,9 @@
 //! [`Timing::handoff_timeout_ms`] loses it to whoever asked, and learns so at its next renewal, at the latest when its
 //! belief ends. Checkpoints are fenced also then: a write of a worker that no longer holds the lease is refused.
 //!
+//! The clock is the monotonic one of the operating system, which goes on while a process is stopped and, on Linux, not while
+//! the whole machine is: of a machine that was suspended only the writes are fenced.
+//!
 //! Source of the rules and the schema: the documentation of KCL 2.x and 3.x in the Kinesis Data Streams developer guide,
 //! pages "Use Kinesis Client Library" and "DynamoDB metadata tables and load balancing in KCL".
 

@@ -33,6 +33,8 @@ pub(super) struct Shell<S> {
     next_request: u64,
     view: watch::Sender<Arc<View>>,
     stop: Option<Stop>,
+    /// No failure is logged before.
+    quiet_until_ms: u64,
 }
 
 struct Stop {
@@ -82,6 +84,7 @@ impl<S: Store> Shell<S> {
             next_request: 0,
             view,
             stop: None,
+            quiet_until_ms: 0,
         };
         (shell, views)
     }
@@ -184,7 +187,7 @@ impl<S: Store> Shell<S> {
         match answer {
             Answer::Scanned(scan) => {
                 if let Err(error) = &scan {
-                    tracing::warn!(%error, reason = error.reason(), "cannot read the leases");
+                    self.warn(error, "cannot read the leases");
                 }
                 self.worker.scanned(now_ms, scan);
                 self.publish();
@@ -192,7 +195,7 @@ impl<S: Store> Shell<S> {
             Answer::Written(id, written) => {
                 self.writes_in_flight -= 1;
                 if let Err(error) = &written {
-                    tracing::warn!(%error, reason = error.reason(), "cannot write a lease");
+                    self.warn(error, "cannot write a lease");
                 }
                 self.worker.written(now_ms, id, written);
             }
@@ -203,6 +206,19 @@ impl<S: Store> Shell<S> {
             }
             Answer::Children(finish, Err(error)) => drop(finish.reply.send(Err(error))),
             Answer::Changed => self.worker.scan_soon(now_ms),
+        }
+    }
+
+    /// At most once a second: what fails for one lease fails for all.
+    fn warn(&mut self, error: &StoreError, what: &'static str) {
+        let now_ms = self.now_ms();
+        if now_ms < self.quiet_until_ms {
+            return;
+        }
+        self.quiet_until_ms = now_ms + 1_000;
+        match error.is_passing() {
+            true => tracing::warn!(%error, reason = error.reason(), "{what}"),
+            false => tracing::error!(%error, reason = error.reason(), "{what}"),
         }
     }
 

@@ -18,9 +18,12 @@ use crate::lease::store::StoreError;
 const TRIES_MAX: u32 = 240;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// A table that does not answer at the start is not waited for for long: most likely an address or a key is wrong.
+const FAILURES_MAX: u32 = 10;
+
 impl DynamoDb {
     pub(super) async fn prepare_table(&self) -> Result<(), StoreError> {
-        let mut is_creation_allowed = self.is_creation_allowed;
+        let (mut is_creation_allowed, mut failures) = (self.is_creation_allowed, 0);
         for _ in 0..TRIES_MAX {
             match self.describe().await {
                 Ok(Some(table)) => {
@@ -41,7 +44,7 @@ impl DynamoDb {
                 }
                 // Made a moment ago, and not to be seen everywhere yet.
                 Ok(None) => {}
-                Err(error) if error.is_passing() => {}
+                Err(error) if error.is_passing() && failures < FAILURES_MAX => failures += 1,
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(PAUSE).await;
