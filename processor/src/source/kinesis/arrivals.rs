@@ -34,8 +34,9 @@ pub(super) fn arrived(records: Vec<Record>, mut broken: impl FnMut(&str)) -> Vec
             broken(&record.sequence_number);
             continue;
         };
-        let time = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
-        let arrival_ms = time.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+        // JSON carries seconds as a fraction, which may come out a microsecond too early.
+        let nanos = record.approximate_arrival_timestamp.map_or(0, |time| time.as_nanos());
+        let arrival_ms = u64::try_from((nanos + 500_000) / 1_000_000).unwrap_or(0);
         let payload = record.data.into_bytes();
         arrived.push(Arrived { sequence, arrival_ms, payload, sub_sequence: None });
     }
