@@ -38,6 +38,17 @@ pub struct Plan {
     pub format: LineFormat,
 }
 
+/// Where and when a line was logged, whatever its format shows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'g> {
+    /// The interface that logged it.
+    pub interface: &'g str,
+    /// Epoch second of the first packet.
+    pub start_s: u64,
+    /// Epoch second of the last packet; lines come in its order.
+    pub end_s: u64,
+}
+
 /// Why a plan is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PlanError {
@@ -155,17 +166,32 @@ impl Generator {
     pub fn next_chunk(&mut self, out: &mut Vec<u8>) -> bool {
         let before = out.len();
         let enough = before + self.chunk_bytes;
-        while out.len() < enough {
+        while out.len() < enough && self.write_line(out).is_some() {}
+        out.len() > before
+    }
+
+    /// Appends the next line, with its end, to `out`, and says where it was logged.
+    ///
+    /// Returns nothing, and appends nothing, when the traffic is over.
+    pub fn next_line(&mut self, out: &mut Vec<u8>) -> Option<Origin<'_>> {
+        let Record { interface, half, .. } = self.write_line(out)?;
+        let interface = std::str::from_utf8(self.network.interface_name(interface));
+        let interface = interface.unwrap_or_default();
+        Some(Origin { interface, start_s: half.start_s, end_s: half.end_s })
+    }
+
+    fn write_line(&mut self, out: &mut Vec<u8>) -> Option<Record> {
+        loop {
             if let Some(record) = self.ready.get(self.written) {
                 self.writer.push(record, out);
                 self.written += 1;
-            } else if self.next_s < self.stop_s {
-                self.play_second();
-            } else {
-                break;
+                return Some(*record);
             }
+            if self.next_s >= self.stop_s {
+                return None;
+            }
+            self.play_second();
         }
-        out.len() > before
     }
 
     fn play_second(&mut self) {
@@ -259,6 +285,23 @@ mod tests {
         }
         assert!(joined == whole);
         assert!(!generator.next_chunk(&mut chunk) && chunk.is_empty());
+    }
+
+    #[test]
+    fn lines_one_by_one_are_the_same_lines_and_say_where_they_were_logged() {
+        let whole = all_lines(&mut Generator::new(&plan(150, 700)).unwrap());
+        let mut generator = Generator::new(&plan(150, 700)).unwrap();
+        let (mut line, mut joined, mut reached_s) = (Vec::new(), Vec::new(), 0);
+        while let Some(Origin { interface, start_s, end_s }) = generator.next_line(&mut line) {
+            let text = String::from_utf8(line.clone()).unwrap();
+            let fields: Vec<&str> = text.split_whitespace().collect();
+            let (start_s, end) = (start_s.to_string(), end_s.to_string());
+            assert_eq!((fields[2], fields[10], fields[11]), (interface, &*start_s, &*end));
+            assert!(end_s >= reached_s);
+            reached_s = end_s;
+            joined.append(&mut line);
+        }
+        assert!(joined == whole);
     }
 
     #[test]

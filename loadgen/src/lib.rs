@@ -5,7 +5,7 @@
 //! is injected, `network` lays out hosts and interfaces, `ordinary` and `attack` decide who talks to
 //! whom (`conversation` spans intervals, `draws` are the seeded choices), `legs` says which interfaces
 //! log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them,
-//! and [`generator`] drives all of that. [`truth`] is what was injected; [`score`](mod@score) judges
+//! and [`generator`] drives all of that; [`kinesis`] shapes the lines into records of a stream. [`truth`] is what was injected; [`score`](mod@score) judges
 //! findings against it.
 //!
 //! The crate shares no code with the detector that it judges. It reads no clock: event time comes
@@ -13,6 +13,7 @@
 
 pub mod format;
 pub mod generator;
+pub mod kinesis;
 pub mod profile;
 pub mod scenario;
 pub mod score;
@@ -30,7 +31,7 @@ mod ordinary;
 mod record;
 
 pub use format::LineFormat;
-pub use generator::{Generator, Plan, PlanError};
+pub use generator::{Generator, Origin, Plan, PlanError};
 pub use profile::Profile;
 pub use scenario::Scenario;
 pub use score::{Finding, Scorecard, Truth, parse_signals, score};

@@ -10,7 +10,10 @@ mod all {
     mod end_to_end;
     mod examples;
     mod formats;
+    mod kinesis;
     mod kinesis_servers;
     mod leases;
+    mod payloads;
+    mod running;
     mod vectors;
 }

@@ -53,14 +53,17 @@ fn a_file_target_gets_the_same_bytes_as_standard_output() {
 
 #[test]
 fn misuse_exits_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 12] = [
         (
-            &["--target", "kinesis:flows"],
-            "target scheme `kinesis:` is not available in this version",
+            &["--target", "firehose:flows"],
+            "target scheme `firehose:` is not available in this version",
         ),
         (&["--target", "https://localhost/"], "target scheme `https:` is not available"),
         (&["--target", "file:"], "lacks a path"),
-        (&["--target", "nowhere"], "neither `stdout` nor `file:PATH`"),
+        (&["--target", "nowhere"], "neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`"),
+        (&["--target", "kinesis:two words"], "does not name a stream"),
+        (&["--target", "kinesis:flows", "--header"], "--header is for files"),
+        (&["--target", "stdout", "--aggregate"], "--aggregate is for the target `kinesis:STREAM`"),
         (&["--target", "stdout", "--profile", "huge"], "profiles are ordinary, busy, quiet"),
         (&["--target", "stdout", "--scenario", "flood"], "scenarios are vertical-scan"),
         (

@@ -5,4 +5,5 @@ mod attacks;
 mod binary;
 mod golden;
 mod lines;
+mod records;
 mod traffic;

@@ -13,6 +13,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::runtime::Builder;
 
 use super::{Failure, io_failure, misuse};
+use crate::source::kinesis::answer::Protocol;
 
 /// An answer of 10 MB takes a second on a slow line; the KCL waits as long for Kinesis.
 const ATTEMPT_MAX: Duration = Duration::from_secs(30);
@@ -41,7 +42,7 @@ pub(super) fn config() -> Result<SdkConfig, Failure> {
 
 /// Of Kinesis; an empty address means the region's, or what `AWS_ENDPOINT_URL_KINESIS` says.
 pub(super) fn kinesis(config: &SdkConfig, endpoint_url: &str) -> aws_sdk_kinesis::Client {
-    let mut config = aws_sdk_kinesis::config::Builder::from(config);
+    let mut config = aws_sdk_kinesis::config::Builder::from(config).protocol(Protocol::new());
     if !endpoint_url.is_empty() {
         config.set_endpoint_url(Some(endpoint_url.to_owned()));
     }

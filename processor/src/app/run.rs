@@ -224,7 +224,9 @@ impl Observer<Problem> for Watcher {
 
     fn batch(&mut self, id: &BatchId, detector: &Detector, outcome: &Outcome) {
         let findings = detector.findings();
-        self.fold.folded(detector.totals().records, outcome.refusals.total(), findings.opened());
+        let totals = detector.totals();
+        let refused = outcome.refusals.total();
+        self.fold.folded((totals.records, totals.bytes), refused, findings.opened());
         let state_bytes = detector.window().memory_bytes();
         self.fold.holds(findings.iter().count() as u64, state_bytes as u64);
         if self.failure.is_none() {

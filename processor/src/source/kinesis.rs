@@ -5,6 +5,7 @@
 //! through the [`Ledger`], and only that is checkpointed. A full pipeline stops the reading; leases are renewed on a thread
 //! that knows nothing of it.
 
+pub mod answer;
 mod arrivals;
 mod batcher;
 mod buffer;

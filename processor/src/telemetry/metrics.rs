@@ -24,6 +24,7 @@ pub struct Fold(Arc<Cells>);
 #[derive(Debug, Default)]
 struct Cells {
     records: AtomicU64,
+    flow_bytes: AtomicU64,
     refused: AtomicU64,
     batches: AtomicU64,
     findings_open: AtomicU64,
@@ -54,9 +55,10 @@ impl Metrics {
 }
 
 impl Fold {
-    /// A batch was folded; so many records, refused lines and findings there are by now.
-    pub fn folded(&self, records: u64, refused: u64, findings: u64) {
+    /// A batch was folded; so many records with so many bytes of traffic, refused lines and findings there are by now.
+    pub fn folded(&self, (records, flow_bytes): (u64, u64), refused: u64, findings: u64) {
         self.0.records.store(records, Ordering::Relaxed);
+        self.0.flow_bytes.store(flow_bytes, Ordering::Relaxed);
         self.0.refused.store(refused, Ordering::Relaxed);
         self.0.findings.store(findings, Ordering::Relaxed);
         self.0.batches.fetch_add(1, Ordering::Relaxed);
@@ -79,6 +81,7 @@ impl Collector for Fold {
         let cells = &self.0;
         let counters = [
             ("flowscout_records", "Flow records folded", &cells.records),
+            ("flowscout_flow_bytes", "Bytes of traffic in them, as logged", &cells.flow_bytes),
             ("flowscout_refused_lines", "Lines that could not be read", &cells.refused),
             ("flowscout_batches", "Batches folded", &cells.batches),
             ("flowscout_findings", "Findings opened", &cells.findings),
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn what_was_folded_can_be_scraped() {
         let fold = Fold::default();
-        fold.folded(7, 2, 1);
+        fold.folded((7, 900), 2, 1);
         fold.holds(1, 4096);
         let text = Metrics::of(&Shards::default(), &fold).text().unwrap();
         for line in ["flowscout_records_total 7\n", "flowscout_state_bytes 4096\n", "# EOF\n"] {

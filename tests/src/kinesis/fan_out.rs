@@ -111,8 +111,12 @@ impl Feed {
             if is_idle && self.has_news(&mut changes).await {
                 continue;
             }
-            let (continuation, next) = self.shard.move_on(batch.next);
-            place = next;
+            let continuation;
+            (continuation, place) = if is_idle {
+                self.shard.move_on(batch.next)
+            } else {
+                (self.shard.text(batch.next.max(1) - 1), batch.next)
+            };
             self.send(frame::event(&self.json(&batch, &continuation))).await?;
             if matches!(self.fault, Some(Fault::CutStream)) {
                 return self.events.send(Piece::Cut).await.map_err(|_error| Gone);

@@ -173,7 +173,8 @@ impl Shard {
         let next = records.last().map_or(from, |record: &Stored| record.place + 1);
         let left = log.records.get(start + records.len());
         let behind_ms = left.map_or(0, |record| now_ms.saturating_sub(record.arrived_ms));
-        let end = log.end.clone().filter(|_| left.is_none());
+        let is_end = left.is_none() && (records.is_empty() || !options.shard_end_comes_alone);
+        let end = log.end.clone().filter(|_| is_end);
         Batch { records, bytes, is_full, next, behind_ms, end }
     }
 

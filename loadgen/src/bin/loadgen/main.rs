@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 fine, 1 input or output failed or a score is below its minimum, 2 misuse.
 
+mod kinesis;
+mod put;
 mod run;
 mod score;
 

@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use loadgen::{Generator, LineFormat, Plan, Profile, Scenario, truth};
 
-use crate::{misuse, tell};
+use crate::{kinesis, misuse, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -40,27 +40,31 @@ pub(crate) struct Arguments {
     /// Begin with a line of field names, as files on S3 do
     #[arg(long)]
     header: bool,
-    /// Where lines go: `stdout` or `file:PATH`
+    /// Where lines go: `stdout`, `file:PATH`, or `kinesis:STREAM`, by its name or ARN, with the
+    /// region and the credentials that AWS tools use
     #[arg(long)]
     target: String,
     /// Where to write what was injected, as tab-separated values
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+    #[command(flatten)]
+    kinesis: kinesis::Options,
 }
 
 enum Target<'a> {
     Stdout,
     File(&'a Path),
+    Kinesis(&'a str),
 }
 
 /// The last second that a timestamp of four-digit years can name.
 const YEAR_9999: u64 = 253_402_300_799;
 
 /// Schemes that the command line promises for later.
-const PLANNED_TARGETS: [&str; 5] = ["kinesis", "firehose", "http", "https", "s3"];
+const PLANNED_TARGETS: [&str; 4] = ["firehose", "http", "https", "s3"];
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let target = parse_target(&arguments.target)?;
+    let target = parse_target(arguments)?;
     let plan = plan(arguments)?;
     let mut generator = Generator::new(&plan).map_err(misuse)?;
     if let Some(path) = &arguments.truth {
@@ -75,6 +79,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let mut file = File::create(path).with_context(|| format!("cannot create {shown}"))?;
             pump(&mut generator, &plan, &header, &mut file)
         }
+        Target::Kinesis(stream) => {
+            kinesis::run(stream, &arguments.kinesis, &mut generator, &plan)?;
+            Ok(())
+        }
     };
     match written {
         // Whoever read has seen enough.
@@ -84,7 +92,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn parse_target(target: &str) -> anyhow::Result<Target<'_>> {
+fn parse_target(arguments: &Arguments) -> anyhow::Result<Target<'_>> {
+    let target = arguments.target.as_str();
+    if let Some(stream) = target.strip_prefix("kinesis:") {
+        kinesis::check_stream(stream)?;
+        if arguments.header {
+            return Err(misuse("--header is for files: records of a stream have none"));
+        }
+        return Ok(Target::Kinesis(stream));
+    }
+    if let Some(option) = arguments.kinesis.first_given() {
+        return Err(misuse(format!("{option} is for the target `kinesis:STREAM`")));
+    }
     if target == "stdout" {
         return Ok(Target::Stdout);
     }
@@ -94,7 +113,9 @@ fn parse_target(target: &str) -> anyhow::Result<Target<'_>> {
         Some((scheme, _)) if PLANNED_TARGETS.contains(&scheme) => {
             Err(misuse(format!("target scheme `{scheme}:` is not available in this version")))
         }
-        _ => Err(misuse(format!("target `{target}` is neither `stdout` nor `file:PATH`"))),
+        _ => Err(misuse(format!(
+            "target `{target}` is neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`"
+        ))),
     }
 }
 
@@ -166,7 +187,7 @@ fn pump(
     Ok(())
 }
 
-fn progress(duration_s: u32) -> ProgressBar {
+pub(crate) fn progress(duration_s: u32) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

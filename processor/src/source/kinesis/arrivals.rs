@@ -1,7 +1,6 @@
 //! What a shard gives at a time, however it is read.
 
 use aws_sdk_kinesis::types::{ChildShard, HashKeyRange, Record};
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::batcher::Arrived;
@@ -37,7 +36,7 @@ pub(super) fn arrived(records: Vec<Record>, mut broken: impl FnMut(&str)) -> Vec
         };
         let time = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
         let arrival_ms = time.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
-        let payload = Bytes::from(record.data.into_inner());
+        let payload = record.data.into_bytes();
         arrived.push(Arrived { sequence, arrival_ms, payload, sub_sequence: None });
     }
     arrived

@@ -56,6 +56,8 @@ struct Open {
     last: SequenceNumber,
     sub_sequence: Option<u64>,
     payloads: Vec<Bytes>,
+    /// Payloads that share their memory with nothing else.
+    detached: usize,
     bytes: usize,
     at_ms: u64,
 }
@@ -79,6 +81,7 @@ impl Batcher {
             last: record.sequence.clone(),
             sub_sequence: None,
             payloads: Vec::new(),
+            detached: 0,
             bytes: 0,
             at_ms: now_ms,
         });
@@ -93,6 +96,15 @@ impl Batcher {
     /// asked for later and brought no more records ends it; `None` if no batch is open.
     pub(super) fn is_over_at_ms(&self) -> Option<u64> {
         self.open.as_ref().map(|open| open.at_ms + self.bucket_ms)
+    }
+
+    /// Copies what the open batch shares with the answers that it came in, which are ten times as large.
+    pub(super) fn detach(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        for payload in &mut open.payloads[open.detached..] {
+            *payload = Bytes::copy_from_slice(payload);
+        }
+        open.detached = open.payloads.len();
     }
 
     /// Ends the open batch.

@@ -38,13 +38,12 @@ impl Buffer {
     }
 }
 
-/// Takes from `room` what a batch needs, as far as it has it.
-pub(super) fn part_of(
-    room: &mut OwnedSemaphorePermit,
-    bytes: usize,
-) -> Option<OwnedSemaphorePermit> {
-    let units = usize::try_from(units(bytes)).unwrap_or(usize::MAX).min(room.num_permits());
-    room.split(units)
+/// Gives back what an answer of `bytes` does not need. Its records may share one allocation, so its room is kept whole until the last of
+/// its batches is applied.
+pub(super) fn shrink(mut room: OwnedSemaphorePermit, bytes: usize) -> Arc<OwnedSemaphorePermit> {
+    let needed = usize::try_from(units(bytes)).unwrap_or(usize::MAX);
+    drop(room.split(room.num_permits().saturating_sub(needed)));
+    Arc::new(room)
 }
 
 fn units(bytes: usize) -> u32 {
@@ -58,8 +57,8 @@ mod tests {
     #[tokio::test]
     async fn a_call_waits_until_the_batches_of_an_earlier_one_are_applied() {
         let buffer = Buffer::new(ANSWER_BYTES_MAX);
-        let mut room = buffer.room_for_answer().await;
-        let batch = part_of(&mut room, 5_000).unwrap();
+        let room = shrink(buffer.room_for_answer().await, 5_000);
+        let batch = Arc::clone(&room);
         drop(room);
         assert_eq!(buffer.0.available_permits(), ANSWER_BYTES_MAX / UNIT_BYTES - 5);
         let waiting = tokio::spawn({

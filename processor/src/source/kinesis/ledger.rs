@@ -38,8 +38,8 @@ struct Shard {
 struct Sent {
     through: Position,
     at_ms: u64,
-    /// Room in the buffer, given back when the batch was applied.
-    _room: Option<OwnedSemaphorePermit>,
+    /// Room in the buffer, given back when the last batch of an answer was applied.
+    _room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Ledger {
@@ -49,7 +49,7 @@ impl Ledger {
         source: &Arc<str>,
         through: Position,
         at_ms: u64,
-        room: Option<OwnedSemaphorePermit>,
+        room: Option<Arc<OwnedSemaphorePermit>>,
     ) {
         self.with(source, |shard| {
             shard.sent_through = Some(through.clone());
@@ -181,7 +181,7 @@ mod tests {
         let (ledger, shard) = (Ledger::default(), Arc::from("stream/shard"));
         let room = Arc::new(tokio::sync::Semaphore::new(3));
         let permit = Arc::clone(&room).try_acquire_many_owned(3).unwrap();
-        ledger.sent(&shard, position(10), 0, Some(permit));
+        ledger.sent(&shard, position(10), 0, Some(Arc::new(permit)));
         let (waiting, applying) = (ledger.clone(), ledger.clone());
         let drained = tokio::spawn(async move { waiting.drained("stream/shard").await });
         tokio::task::yield_now().await;

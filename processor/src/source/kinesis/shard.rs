@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep;
 
 use super::arrivals::Answer;
 use super::batcher::{Batcher, Closed};
-use super::buffer::{Buffer, part_of};
+use super::buffer::{Buffer, shrink};
 use super::clock::Clock;
 use super::config::{Config, Mode};
 use super::failure::Failure;
@@ -233,6 +233,8 @@ async fn take(
 ) -> Option<Vec<Child>> {
     source.meter.answered(answer.records.len() as u64, answer.bytes(), answer.behind_ms);
     let now_ms = source.clock.now_ms();
+    let bytes = usize::try_from(answer.bytes()).unwrap_or(usize::MAX);
+    let room = answer.room.take().map(|room| shrink(room, bytes));
     let range = lease.hash_range.filter(|_| source.config.drops_foreign_hash_keys);
     for record in std::mem::take(&mut answer.records) {
         if range.is_some_and(|range| foreign::is_foreign(&record.payload, range)) {
@@ -240,32 +242,29 @@ async fn take(
             continue;
         }
         if let Some(closed) = batcher.push(record, now_ms) {
-            send(source, closed, answer.room.as_mut()).await;
+            send(source, closed, room.as_ref()).await;
         }
     }
     let is_over = batcher.is_over_at_ms().is_some_and(|at_ms| answer.asked_at_ms >= at_ms);
     if ((is_over && answer.behind_ms == 0) || answer.end.is_some())
         && let Some(closed) = batcher.flush()
     {
-        send(source, closed, answer.room.as_mut()).await;
+        send(source, closed, room.as_ref()).await;
     }
+    // What is left waits for its bucket's end, without room: it must not hold the whole answer meanwhile.
+    batcher.detach();
     answer.end
 }
 
 /// Waits for the pipeline to take the batch.
-async fn send(
-    source: &Source,
-    closed: Closed,
-    room: Option<&mut tokio::sync::OwnedSemaphorePermit>,
-) {
+async fn send(source: &Source, closed: Closed, room: Option<&Arc<OwnedSemaphorePermit>>) {
     let Closed { first, through, payloads, bytes } = closed;
     let [first, last] = [&first, &through.sequence].map(|number| number.as_str().into());
     let id = BatchId { source: Arc::clone(&source.name), extent: Extent::Records { first, last } };
-    let room = room.and_then(|room| part_of(room, bytes));
     // The pipeline ends after us.
     let Ok(place) = source.batches.reserve().await else { return std::future::pending().await };
     tracing::debug!(batch = %id, records = payloads.len(), bytes, "read");
-    source.ledger.sent(&source.name, through, source.clock.now_ms(), room);
+    source.ledger.sent(&source.name, through, source.clock.now_ms(), room.map(Arc::clone));
     source.meter.sent_batch();
     place.send(Ok(Batch { id, content: Content::Payloads { first_record: 1, payloads } }));
 }
