@@ -44,7 +44,7 @@ fn fault(workers: usize) -> impl Strategy<Value = Fault> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     (2..=5usize).prop_flat_map(|workers| {
-        let clocks = prop::collection::vec((0..1_000_000u64, 0.98..1.02f64), workers);
+        let clocks = prop::collection::vec((0..1_000_000u64, 980..=1020u64), workers);
         let faults = prop::collection::vec(fault(workers), 0..16);
         (any::<u64>(), clocks, 1..=12usize, faults, 0..20u64, 0..20u64).prop_map(
             |(seed, clocks, leases, faults, lost_percent, late_percent)| Plan {
@@ -77,7 +77,7 @@ proptest! {
 #[test]
 fn leases_of_a_killed_worker_are_held_by_others_within_two_durations() {
     for seed in 0..200 {
-        let clocks = vec![(5, 0.98), (70_000, 1.02), (900, 1.0)];
+        let clocks = vec![(5, 980), (70_000, 1020), (900, 1000)];
         let plan =
             Plan { seed, clocks, leases: 12, faults: Vec::new(), lost_percent: 0, late_percent: 0 };
         let mut simulation = Simulation::new(&plan, DURATION_MS);
@@ -93,7 +93,7 @@ fn leases_of_a_killed_worker_are_held_by_others_within_two_durations() {
 #[test]
 fn a_survivor_looks_when_the_leases_of_a_killed_worker_expire() {
     for seed in 0..100 {
-        let clocks = vec![(5, 1.02), (70_000, 0.98)];
+        let clocks = vec![(5, 1020), (70_000, 980)];
         let plan =
             Plan { seed, clocks, leases: 12, faults: Vec::new(), lost_percent: 0, late_percent: 0 };
         let mut simulation = Simulation::new(&plan, DURATION_MS);
@@ -110,7 +110,7 @@ fn a_survivor_looks_when_the_leases_of_a_killed_worker_expire() {
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let faults = vec![Fault { worker: 1, at_ms: 30_000, length_ms: 25_000, kind: Kind::Partition }];
-    let clocks = vec![(0, 1.0), (7, 0.99), (9, 1.01)];
+    let clocks = vec![(0, 1000), (7, 990), (9, 1010)];
     let plan = Plan { seed: 7, clocks, leases: 7, faults, lost_percent: 5, late_percent: 5 };
     let [one, other] = [0, 1].map(|_| {
         let mut simulation = Simulation::new(&plan, DURATION_MS);

@@ -41,6 +41,7 @@ pub struct Grant {
 
 /// What the reader of shards has to know. For one lease they come in the order in which they happened.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few in a minute: a box would only be in the way")]
 pub enum Event {
     /// May be read from now on, once its parents are finished.
     Granted(Grant),

@@ -11,6 +11,7 @@ use super::{Checkpoint, HashRange, Lease, LeaseKey};
 
 /// One conditional write.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few in a second: a box would only be in the way")]
 pub enum Write {
     /// Puts a lease where none of its key is.
     Create(Lease),

@@ -11,8 +11,8 @@ use flowscout::lease::{
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    /// Offset in ms and rate of each worker's clock.
-    pub(crate) clocks: Vec<(u64, f64)>,
+    /// Offset in ms of each worker's clock, and its ms in 1000 ms of true time.
+    pub(crate) clocks: Vec<(u64, u64)>,
     pub(crate) leases: usize,
     pub(crate) faults: Vec<Fault>,
     pub(crate) lost_percent: u64,
@@ -63,7 +63,7 @@ type Process = (usize, u64);
 
 struct Node {
     offset_ms: u64,
-    rate: f64,
+    rate: u64,
     life: u64,
     worker: Option<Worker>,
     partitioned_until_ms: u64,
@@ -84,6 +84,7 @@ enum Question {
     Write(WriteId),
 }
 
+#[expect(clippy::large_enum_variant, reason = "a box would only be in the way")]
 #[derive(Clone, Debug)]
 enum Answer {
     Scan(Result<Vec<Lease>, StoreError>),
@@ -118,7 +119,7 @@ impl Simulation {
         let lease =
             |number| Lease::new(format!("shardId-{number:012}").into(), Checkpoint::TrimHorizon);
         let leases = (0..plan.leases).map(lease);
-        let node = |&(offset_ms, rate): &(u64, f64)| Node {
+        let node = |&(offset_ms, rate): &(u64, u64)| Node {
             offset_ms,
             rate,
             life: 0,
@@ -234,12 +235,12 @@ impl Simulation {
 
     fn local_ms(&self, node: usize) -> u64 {
         let node = &self.nodes[node];
-        node.offset_ms + (self.now_ms as f64 * node.rate) as u64
+        node.offset_ms + self.now_ms * node.rate / 1000
     }
 
     fn real_ms(&self, node: usize, local_ms: u64) -> u64 {
         let node = &self.nodes[node];
-        (local_ms.saturating_sub(node.offset_ms) as f64 / node.rate).ceil() as u64 + 1
+        local_ms.saturating_sub(node.offset_ms) * 1000 / node.rate + 1
     }
 
     fn believers(&self, key: &LeaseKey) -> Vec<usize> {
@@ -391,7 +392,7 @@ impl Simulation {
             Question::Scan(_) => (self.timing.duration_ms, Answer::Scan(Err(late))),
             Question::Write(_) => (self.timing.answer_timeout_ms(), Answer::Write(Err(late))),
         };
-        let limit_ms = (limit_ms as f64 / self.nodes[process.0].rate) as u64;
+        let limit_ms = limit_ms * 1000 / self.nodes[process.0].rate;
         self.at(self.now_ms + limit_ms, Happening::Answer(process, question, answer));
         if !self.is_cut(process.0) {
             let latency_ms = self.latency_ms();

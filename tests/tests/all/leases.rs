@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -11,10 +11,11 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use flowscout::lease::{
-    Checkpoint, Coordinator, DynamoDb, Event, HashRange, Lease, LeaseKey, Store, StoreError,
-    Timing, Write, Written,
+    Checkpoint, Coordinator, DynamoDb, Event, Grant, Handle, HashRange, Lease, LeaseKey, Store,
+    StoreError, Timing, Write, Written,
 };
 use flowscout_tests::{Ministack, aws};
+use tokio::time::{Instant, timeout};
 
 type Item = BTreeMap<String, AttributeValue>;
 
@@ -24,6 +25,10 @@ fn text(text: &str) -> AttributeValue {
 
 fn number(number: &str) -> AttributeValue {
     AttributeValue::N(number.to_owned())
+}
+
+fn texts<const COUNT: usize>(texts: [&str; COUNT]) -> AttributeValue {
+    AttributeValue::Ss(texts.map(str::to_owned).to_vec())
 }
 
 fn item(attributes: &[(&str, AttributeValue)]) -> Item {
@@ -168,6 +173,58 @@ async fn the_table_does_to_a_lease_what_the_rules_say() {
     assert!(done > 200 && refused > 100, "{done} done, {refused} refused");
 }
 
+/// A write, the attributes that it sets, and the one that it removes.
+type Step = (Write, Item, Option<&'static str>);
+
+/// What can happen to a lease, in an order in which it can.
+fn life(key: &LeaseKey) -> Vec<Step> {
+    let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
+    let (key, holder) = (key.clone(), Arc::clone(&one));
+    let sequence = "49590338271490256608559692538361571095921575989136588898";
+    let checkpoint = Checkpoint::from_text(sequence, 7).unwrap();
+    let children = vec!["shardId-000000000005".into(), "shardId-000000000004".into()];
+    let take =
+        Write::Take { key: key.clone(), counter: 0, owner: Arc::clone(&one), is_switch: true };
+    let checkpoint = Write::Checkpoint {
+        key: key.clone(),
+        counter: 1,
+        holder: Arc::clone(&one),
+        checkpoint,
+        children,
+    };
+    let evict = |counter, checkpoint_owner| Write::Evict {
+        key: key.clone(),
+        counter,
+        owner: Some(Arc::clone(&other)),
+        checkpoint_owner,
+    };
+    let (owner, next) = (Arc::clone(&one), Arc::clone(&other));
+    let taken = [
+        ("leaseOwner", text("one")),
+        ("leaseCounter", number("1")),
+        ("ownerSwitchesSinceCheckpoint", number("1")),
+    ];
+    let checkpointed = [
+        ("leaseCounter", number("2")),
+        ("ownerSwitchesSinceCheckpoint", number("0")),
+        ("checkpoint", text(sequence)),
+        ("checkpointSubSequenceNumber", number("7")),
+        ("childShardIds", texts(["shardId-000000000004", "shardId-000000000005"])),
+    ];
+    // The counter stays, so that the holder can renew.
+    let asked = [("leaseOwner", text("other")), ("checkpointOwner", text("one"))];
+    let counted = |counter| item(&[("leaseCounter", number(counter))]);
+    vec![
+        (take, item(&taken), None),
+        (checkpoint, item(&checkpointed), None),
+        (Write::RequestHandoff { key: key.clone(), owner, next }, item(&asked), None),
+        (Write::Renew { key: key.clone(), counter: 2, holder }, counted("3"), None),
+        // The next owner stays.
+        (evict(3, Some(one)), counted("4"), Some("checkpointOwner")),
+        (evict(4, None), counted("5"), Some("leaseOwner")),
+    ]
+}
+
 #[tokio::test]
 async fn a_lease_of_ours_reads_as_the_schema_of_kcl_says() {
     let Some(server) = Ministack::shared() else { return };
@@ -193,13 +250,7 @@ async fn a_lease_of_ours_reads_as_the_schema_of_kcl_says() {
         ("ownerSwitchesSinceCheckpoint", number("0")),
         ("checkpoint", text("TRIM_HORIZON")),
         ("checkpointSubSequenceNumber", number("0")),
-        (
-            "parentShardId",
-            AttributeValue::Ss(vec![
-                "shardId-000000000001".to_owned(),
-                "shardId-000000000002".to_owned(),
-            ]),
-        ),
+        ("parentShardId", texts(["shardId-000000000001", "shardId-000000000002"])),
         ("startingHashKey", text("0")),
         ("endingHashKey", text("340282366920938463463374607431768211455")),
         ("streamName", text("123456789012:flows:1700000000")),
@@ -207,73 +258,16 @@ async fn a_lease_of_ours_reads_as_the_schema_of_kcl_says() {
     ]);
     let read = async || sorted(get(&client, name, key.as_str()).await.unwrap());
     assert_eq!(read().await, expected, "created: no owner");
-
-    let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-    let take = |counter, owner: &Arc<str>, is_switch| Write::Take {
-        key: key.clone(),
-        counter,
-        owner: Arc::clone(owner),
-        is_switch,
-    };
-    let write = async |write: Write| {
+    for (write, set, removed) in life(&key) {
         let written = table.write(&write).await.unwrap();
         assert!(matches!(written, Written::Done { .. }), "{write:?}: {written:?}");
-    };
-    write(take(0, &one, true)).await;
-    expected.extend(item(&[
-        ("leaseOwner", text("one")),
-        ("leaseCounter", number("1")),
-        ("ownerSwitchesSinceCheckpoint", number("1")),
-    ]));
-    assert_eq!(read().await, expected, "taken");
-
-    let checkpoint =
-        Checkpoint::from_text("49590338271490256608559692538361571095921575989136588898", 7)
-            .unwrap();
-    let children = vec!["shardId-000000000005".into(), "shardId-000000000004".into()];
-    let holder = Arc::clone(&one);
-    write(Write::Checkpoint { key: key.clone(), counter: 1, holder, checkpoint, children }).await;
-    expected.extend(item(&[
-        ("leaseCounter", number("2")),
-        ("ownerSwitchesSinceCheckpoint", number("0")),
-        ("checkpoint", text("49590338271490256608559692538361571095921575989136588898")),
-        ("checkpointSubSequenceNumber", number("7")),
-        (
-            "childShardIds",
-            AttributeValue::Ss(vec![
-                "shardId-000000000004".to_owned(),
-                "shardId-000000000005".to_owned(),
-            ]),
-        ),
-    ]));
-    assert_eq!(read().await, expected, "checkpoint");
-
-    write(Write::RequestHandoff {
-        key: key.clone(),
-        owner: Arc::clone(&one),
-        next: Arc::clone(&other),
-    })
-    .await;
-    expected.extend(item(&[("leaseOwner", text("other")), ("checkpointOwner", text("one"))]));
-    assert_eq!(read().await, expected, "handoff: the counter stays");
-
-    write(Write::Renew { key: key.clone(), counter: 2, holder: Arc::clone(&one) }).await;
-    expected.extend(item(&[("leaseCounter", number("3"))]));
-    assert_eq!(read().await, expected, "renewed");
-
-    let (owner, checkpoint_owner) = (Some(Arc::clone(&other)), Some(one));
-    write(Write::Evict { key: key.clone(), counter: 3, owner: owner.clone(), checkpoint_owner })
-        .await;
-    expected.extend(item(&[("leaseCounter", number("4"))]));
-    expected.remove("checkpointOwner");
-    assert_eq!(read().await, expected, "handed over: the next owner stays");
-
-    write(Write::Evict { key: key.clone(), counter: 4, owner, checkpoint_owner: None }).await;
-    expected.extend(item(&[("leaseCounter", number("5"))]));
-    expected.remove("leaseOwner");
-    assert_eq!(read().await, expected, "released");
-
-    write(Write::Delete { key: key.clone() }).await;
+        expected.extend(set);
+        if let Some(removed) = removed {
+            expected.remove(removed);
+        }
+        assert_eq!(read().await, expected, "{write:?}");
+    }
+    table.write(&Write::Delete { key: key.clone() }).await.unwrap();
     assert_eq!(get(&client, name, key.as_str()).await, None);
 }
 
@@ -316,7 +310,7 @@ fn kcl_3_lease() -> Item {
         ("ownerSwitchesSinceCheckpoint", number("0")),
         ("checkpoint", text("TRIM_HORIZON")),
         ("checkpointSubSequenceNumber", number("0")),
-        ("parentShardId", AttributeValue::Ss(vec!["shardId-000000000001".to_owned()])),
+        ("parentShardId", texts(["shardId-000000000001"])),
         ("throughputKBps", number("12.75")),
         ("startingHashKey", text("170141183460469231731687303715884105728")),
         ("endingHashKey", text("340282366920938463463374607431768211455")),
@@ -345,6 +339,26 @@ fn foreign_items() -> [Item; 3] {
     ]
 }
 
+/// Starts a worker and waits until it has two leases; they come in the order of their keys.
+async fn two_grants(url: String, table: &'static str) -> (Handle, Vec<Grant>) {
+    let timing = Timing { duration_ms: 1_500, ..Timing::default() };
+    let make = move || async move { Ok(DynamoDb::new(aws::dynamodb_client(&url), table, false)) };
+    let start = move || Coordinator::start(make, "ours".into(), timing).unwrap();
+    let (handle, mut events) = tokio::task::spawn_blocking(start).await.unwrap();
+    let mut grants = Vec::new();
+    while grants.len() < 2 {
+        let event = timeout(Duration::from_secs(20), events.recv()).await.unwrap();
+        match event.unwrap() {
+            Event::Granted(grant) => grants.push(grant),
+            other => panic!("{other:?}"),
+        }
+    }
+    grants.sort_by(|one, other| one.lease.key.cmp(&other.lease.key));
+    // Whoever drops its events gives its leases up.
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    (handle, grants)
+}
+
 #[tokio::test]
 async fn a_table_that_kcl_wrote_is_taken_over_and_what_is_not_ours_stays() {
     let Some(server) = Ministack::shared() else { return };
@@ -359,21 +373,9 @@ async fn a_table_that_kcl_wrote_is_taken_over_and_what_is_not_ours_stays() {
     let broken = item(&[("leaseKey", text("shardId-000000000009")), ("checkpoint", text("?"))]);
     put(&client, name, broken.clone()).await;
 
-    let timing = Timing { duration_ms: 1_500, ..Timing::default() };
-    let make = move || async move { Ok(DynamoDb::new(aws::dynamodb_client(&url), name, false)) };
     let started = Instant::now();
-    let start = move || Coordinator::start(make, "ours".into(), timing).unwrap();
-    let (handle, mut events) = tokio::task::spawn_blocking(start).await.unwrap();
-    let mut grants = Vec::new();
-    while grants.len() < 2 {
-        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
-        match event.unwrap() {
-            Event::Granted(grant) => grants.push(grant),
-            other => panic!("{other:?}"),
-        }
-    }
+    let (handle, grants) = two_grants(url, name).await;
     assert!(started.elapsed() > Duration::from_millis(1_500), "not before they were expired");
-    grants.sort_by(|one, other| one.lease.key.cmp(&other.lease.key));
     let position = "49590338271490256608559692538361571095921575989136588898";
     assert_eq!(grants[0].lease.checkpoint, Checkpoint::from_text(position, 3).unwrap());
     assert_eq!(grants[1].lease.parents, ["shardId-000000000001".into()]);
