@@ -19,7 +19,7 @@ use super::ledger::Ledger;
 use super::place::{Found, Place, Resume};
 use super::polling::Polling;
 use super::problem::{Problem, Repeated};
-use super::stream::Stream;
+use super::stream::{Presence, Stream};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Token};
 use crate::telemetry::shards::ShardMeter;
@@ -72,15 +72,20 @@ pub(super) enum Ended {
     HandedOver,
     /// The lease is somebody else's.
     Lost,
-    /// The service knows no such stream or shard.
-    Gone(Failure),
+    /// The stream was deleted.
+    StreamDeleted(Arc<Stream>),
+    /// The shard was trimmed away with all that was not read of it, and its lease is deleted.
+    ShardGone,
 }
 
 enum Read {
     ToTheEnd(Vec<Child>),
-    Gone(Failure),
+    StreamDeleted,
+    ShardGone,
 }
 
+/// Before another look at what was not found though it is there.
+const NOT_FOUND: Duration = Duration::from_secs(2);
 /// Between two tries of what the lease table did not take.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -97,7 +102,11 @@ pub(super) async fn run(
             tokio::select! {
                 read = read(&source, &lease) => match read {
                     Read::ToTheEnd(children) => finish(&source, &lease, token, children).await,
-                    Read::Gone(failure) => Ended::Gone(failure),
+                    Read::StreamDeleted => {
+                        tracing::error!(shard = %source.name, "the stream was deleted");
+                        Ended::StreamDeleted(Arc::clone(&source.stream))
+                    }
+                    Read::ShardGone => give_up(&source, &lease).await,
                 },
                 () = checkpoints(&source, &lease, token) => Ended::Lost,
             }
@@ -191,7 +200,17 @@ async fn read(source: &Source, lease: &Lease) -> Read {
                 resume = Resume::behind(None);
                 reader.restart_at_horizon();
             }
-            Err(failure @ Failure::NotFound { .. }) => return Read::Gone(failure),
+            Err(failure @ Failure::NotFound { .. }) => {
+                match source.stream.presence_of(&source.shard_id).await {
+                    Presence::StreamDeleted => return Read::StreamDeleted,
+                    Presence::ShardGone => return Read::ShardGone,
+                    // A consumer that somebody deregistered, or an answer from before a change.
+                    Presence::There => {
+                        told.failed(source, &failure);
+                        sleep(NOT_FOUND).await;
+                    }
+                }
+            }
             Err(failure) => told.failed(source, &failure),
         }
     }
@@ -333,6 +352,19 @@ async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Chil
     Ended::Finished
 }
 
+/// Nothing is left to read: its children, if it has any, are started without it.
+async fn give_up(source: &Source, lease: &Lease) -> Ended {
+    tracing::error!(shard = %source.name, "the shard is no longer there: its lease is deleted");
+    report_gap(source).await;
+    source.ledger.drained(&source.name).await;
+    while let Err(error) = source.leases.delete(vec![lease.key.clone()]).await {
+        tracing::warn!(shard = %source.name, %error, "the lease is not deleted; tried again");
+        sleep(RETRY).await;
+    }
+    source.ledger.forget(&source.name);
+    Ended::ShardGone
+}
+
 async fn hand_over(source: &Source, lease: &Lease, token: Token) -> Ended {
     source.ledger.drained(&source.name).await;
     loop {
@@ -347,6 +379,7 @@ async fn hand_over(source: &Source, lease: &Lease, token: Token) -> Ended {
     }
     match source.leases.release(&lease.key, token).await {
         Ok(()) => Ended::HandedOver,
+        // The leases' thread has ended, and with it the renewals.
         Err(error) => {
             tracing::warn!(shard = %source.name, %error, "the lease is not released; it will expire");
             Ended::Lost

@@ -40,6 +40,17 @@ pub(super) struct Stream {
     consumer_arn: RwLock<Option<Arc<str>>>,
 }
 
+/// What is still there of a shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Presence {
+    /// It is.
+    There,
+    /// Its stream is, without it.
+    ShardGone,
+    /// Nothing.
+    StreamDeleted,
+}
+
 impl Stream {
     /// Asks who `name`, a name or an ARN, is.
     pub(super) async fn find(
@@ -76,11 +87,14 @@ impl Stream {
         })
     }
 
-    /// Whether it is there; what else fails says nothing about that.
-    pub(super) async fn is_gone(&self) -> bool {
-        let answer = self.client.describe_stream_summary().stream_arn(&*self.arn).send().await;
-        let failure = answer.err().map(|error| Failure::of(DESCRIBE_STREAM_SUMMARY, &error));
-        matches!(failure, Some(Failure::NotFound { .. }))
+    /// What it was that the service did not find; what else fails says nothing about that.
+    pub(super) async fn presence_of(&self, shard_id: &str) -> Presence {
+        match self.shards(None).await {
+            Ok(shards) if shards.iter().any(|shard| *shard.id == *shard_id) => Presence::There,
+            Ok(_) => Presence::ShardGone,
+            Err(Failure::NotFound { .. }) => Presence::StreamDeleted,
+            Err(_) => Presence::There,
+        }
     }
 
     /// The shards that are kept: all, or those that hold the records from `since` on.

@@ -45,7 +45,6 @@ pub(super) struct Supervisor {
 
 #[derive(Debug)]
 struct Running {
-    id: Id,
     commands: watch::Sender<Command>,
     /// Granted again while the task of the earlier grant was still ending.
     next: Option<Grant>,
@@ -120,7 +119,7 @@ impl Supervisor {
                     None => return Err(EndedError::NoLeases),
                 },
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
-                    self.take_end(ended).await?;
+                    self.take_end(ended)?;
                 }
                 _ = ticks.tick() => self.tick(),
             }
@@ -213,7 +212,7 @@ impl Supervisor {
         let (commands, commanded) = watch::channel(Command::Read);
         let id = self.tasks.spawn(shard::run(source, grant, commanded)).id();
         self.names.insert(id, key.clone());
-        self.running.insert(key, Running { id, commands, next: None });
+        self.running.insert(key, Running { commands, next: None });
     }
 
     fn source(&self, stream: &Arc<Stream>, grant: &Grant) -> Source {
@@ -234,7 +233,7 @@ impl Supervisor {
         }
     }
 
-    async fn take_end(
+    fn take_end(
         &mut self,
         ended: Result<(Id, Ended), tokio::task::JoinError>,
     ) -> Result<(), EndedError> {
@@ -246,43 +245,15 @@ impl Supervisor {
             }
         };
         let Some(key) = self.names.remove(&id) else { return Ok(()) };
-        let next = match self.running.remove(&key) {
-            Some(running) if running.id == id => running.next,
-            _ => None,
-        };
-        if let Ended::Gone(failure) = ended {
-            self.look_for(&key, &failure).await?;
-        }
-        if let Some(grant) = next {
-            self.begin(grant);
-        }
-        Ok(())
-    }
-
-    /// Is it the stream that is gone, or has the shard been trimmed away?
-    async fn look_for(&mut self, key: &LeaseKey, failure: &Failure) -> Result<(), EndedError> {
-        let view = self.leases.view();
-        let lease = view.leases.iter().find(|lease| lease.key == *key);
-        let Some(stream) = lease
-            .and_then(|lease| self.streams.iter().find(|stream| stream.lineage.owns(lease)))
-            .map(Arc::clone)
-        else {
-            return Ok(());
-        };
-        if !stream.is_gone().await {
-            tracing::warn!(lease = %key, %failure, "the shard is no longer there: its lease is deleted");
-            let at_unix_ms = self.clock.unix_ms();
-            let shard = format!("{}/{}", stream.name, key.shard_id()).into();
-            drop(self.batches.send(Err(Problem::Gap { shard, at_unix_ms })).await);
-            if let Err(error) = self.leases.delete(vec![key.clone()]).await {
-                tracing::warn!(lease = %key, %error, "the lease is not deleted");
+        let Some(running) = self.running.remove(&key) else { return Ok(()) };
+        if let Ended::StreamDeleted(deleted) = ended {
+            self.streams.retain(|stream| !Arc::ptr_eq(stream, &deleted));
+            if self.streams.is_empty() {
+                return Err(EndedError::Deleted(deleted.name.to_string()));
             }
-            return Ok(());
         }
-        tracing::error!(stream = %stream.name, "the stream was deleted");
-        self.streams.retain(|other| !Arc::ptr_eq(other, &stream));
-        if self.streams.is_empty() {
-            return Err(EndedError::Deleted(stream.name.to_string()));
+        if let Some(grant) = running.next {
+            self.begin(grant);
         }
         Ok(())
     }

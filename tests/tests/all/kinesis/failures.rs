@@ -206,3 +206,48 @@ fn a_second_process_on_a_lease_file_is_refused() {
     second.exit_with(2).assert_says("lease");
     let _ended = service.stop();
 }
+
+#[test]
+fn a_consumer_that_was_deregistered_is_registered_again_and_reads_on() {
+    let mut options = Options::default();
+    options.fan_out.exclusive = Duration::from_millis(500);
+    let server = KinesisServer::start(options);
+    server.create_stream("consumer", 1);
+    put(&server, "consumer", 50);
+    let service = Setting::alone("consumer").fan_out().start(&server);
+    service.wait_for_records(50);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = aws::kinesis_client(&server.url());
+        let stream = client.describe_stream_summary().stream_name("consumer").send().await.unwrap();
+        let arn = stream.stream_description_summary.unwrap().stream_arn;
+        let consumer = client.deregister_stream_consumer().stream_arn(arn);
+        consumer.consumer_name("flowscout").send().await.unwrap();
+    });
+    put_range(&server, "consumer", 50..100);
+    service.wait_for_records(100);
+    assert_eq!(service.sum(), sum_of(100), "{}", service.running.stderr());
+    assert_eq!(service.metric("flowscout_kinesis_gaps_total"), 0);
+    let _ended = service.stop();
+}
+
+#[test]
+fn a_shard_that_expired_unread_is_a_data_gap_and_its_children_are_read() {
+    let server = KinesisServer::start(Options::default());
+    server.create_stream("gone", 1);
+    put(&server, "gone", 50);
+    let setting = Setting::alone("gone");
+    let service = setting.start(&server);
+    service.wait_for_records(50);
+    let (_run, scratch) = service.stop();
+    put_range(&server, "gone", 50..60);
+    let shard = server.open_shards("gone").remove(0);
+    server.split("gone", &shard, 1 << 127);
+    put_range(&server, "gone", 60..100);
+    server.expire_shard("gone", &shard);
+    let service = setting.start_in(scratch, |program| server.serve(program));
+    service.wait_for_records(40);
+    let (_run, scratch) = service.stop();
+    let signals = std::fs::read_to_string(scratch.path("signals.jsonl")).unwrap();
+    assert!(signals.contains("data_gap"), "{signals}");
+}
