@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use aws_sdk_kinesis::error::SdkError;
 use aws_sdk_kinesis::operation::subscribe_to_shard::SubscribeToShardOutput;
 use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError;
 use aws_sdk_kinesis::types::{
     ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream,
 };
@@ -60,7 +62,7 @@ impl FanOut {
                 // An event of a later version of the service.
                 Ok(Ok(Some(_))) => continue,
                 Ok(Ok(None)) => None,
-                Ok(Err(error)) => Some(Failure::of(SUBSCRIBE_TO_SHARD, &error)),
+                Ok(Err(error)) => Some(in_stream(&error)),
                 Err(_elapsed) => Some(Failure::Unavailable {
                     action: SUBSCRIBE_TO_SHARD,
                     message: format!("no event for {} s", source.config.no_event_s_max),
@@ -105,13 +107,13 @@ impl FanOut {
                 message: format!("no answer for {} s", wait_max.as_secs()),
             },
         };
-        if matches!(failure, Failure::NotFound { .. }) {
-            source.stream.forget_consumer();
-        }
         Err(self.wait_after(failure, source))
     }
 
     fn wait_after(&mut self, failure: Failure, source: &Source) -> Failure {
+        if matches!(failure, Failure::NotFound { .. }) {
+            source.stream.forget_consumer();
+        }
         let now_ms = source.clock.now_ms();
         let wait_ms = match &failure {
             Failure::InUse { .. } => SUBSCRIBE_MS + fastrand::u64(0..JITTER_MS),
@@ -145,6 +147,39 @@ impl FanOut {
             asked_at_ms,
             room: Some(room),
         }
+    }
+}
+
+/// An error within a subscription; the SDK gives these no code.
+fn in_stream<R>(error: &SdkError<SubscribeToShardEventStreamError, R>) -> Failure
+where
+    R: std::fmt::Debug + 'static,
+{
+    use SubscribeToShardEventStreamError as Error;
+    let failure = |code: &str, message: &Option<String>| {
+        let message = message.clone().unwrap_or_else(|| "no message".to_owned());
+        Failure::of_code(SUBSCRIBE_TO_SHARD, code, message)
+    };
+    let SdkError::ServiceError(service) = error else {
+        return Failure::of(SUBSCRIBE_TO_SHARD, error);
+    };
+    match service.err() {
+        Error::ResourceNotFoundException(error) => {
+            failure("ResourceNotFoundException", &error.message)
+        }
+        Error::ResourceInUseException(error) => failure("ResourceInUseException", &error.message),
+        Error::KmsDisabledException(error) => failure("KMSDisabledException", &error.message),
+        Error::KmsInvalidStateException(error) => {
+            failure("KMSInvalidStateException", &error.message)
+        }
+        Error::KmsAccessDeniedException(error) => {
+            failure("KMSAccessDeniedException", &error.message)
+        }
+        Error::KmsNotFoundException(error) => failure("KMSNotFoundException", &error.message),
+        Error::KmsOptInRequired(error) => failure("KMSOptInRequired", &error.message),
+        Error::KmsThrottlingException(error) => failure("KMSThrottlingException", &error.message),
+        Error::InternalFailureException(error) => failure("InternalFailure", &error.message),
+        _ => Failure::of(SUBSCRIBE_TO_SHARD, error),
     }
 }
 

@@ -227,8 +227,9 @@ fn a_consumer_that_was_deregistered_is_registered_again_and_reads_on() {
     put_range(&server, "consumer", 50..100);
     service.wait_for_records(100);
     assert_eq!(service.sum(), sum_of(100), "{}", service.running.stderr());
-    assert_eq!(service.metric("flowscout_kinesis_gaps_total"), 0);
-    let _ended = service.stop();
+    let (_run, scratch) = service.stop();
+    let signals = std::fs::read_to_string(scratch.path("signals.jsonl")).unwrap();
+    assert!(!signals.contains("data_gap"), "{signals}");
 }
 
 #[test]
