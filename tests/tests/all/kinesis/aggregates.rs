@@ -11,7 +11,7 @@ fn aggregate(numbers: std::ops::Range<u64>, hash_key: &str) -> Vec<u8> {
         let mut field = vec![tag];
         let mut length = bytes.len();
         while length >= 0x80 {
-            field.push((length & 0x7f | 0x80) as u8);
+            field.push(u8::try_from(length & 0x7f | 0x80).unwrap());
             length >>= 7;
         }
         field.push(u8::try_from(length).unwrap());
