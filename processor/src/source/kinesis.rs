@@ -1,7 +1,7 @@
 //! Kinesis Data Streams: shards in, batches out, and nothing checkpointed that was not applied.
 //!
-//! The leases' coordinator says which shards are ours; each is read by a task of its own ([`shard`]), by polling or fan-out,
-//! cut into batches by arrival time ([`batcher`]) and sent to the pipeline over one bounded channel. What the fold has applied comes back
+//! The leases' coordinator says which shards are ours; each is read by a task of its own (`shard`), by polling or fan-out,
+//! cut into batches by arrival time (`batcher`) and sent to the pipeline over one bounded channel. What the fold has applied comes back
 //! through the [`Ledger`], and only that is checkpointed. A full pipeline stops the reading; leases are renewed on a thread
 //! that knows nothing of it.
 
