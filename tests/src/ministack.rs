@@ -1,4 +1,4 @@
-//! Kinesis with its fan-out, and DynamoDB, on this machine: [ministack](https://pypi.org/project/ministack/).
+//! Kinesis with its fan-out, and DynamoDB, on this machine: [ministack](https://github.com/ministackorg/ministack).
 //!
 //! `.ci/test` installs it and says where in `FLOWSCOUT_TEST_AWS_SERVER`; otherwise it is sought where `.ci/test` puts it.
 //! What it does otherwise than AWS is told in `tests/all/kinesis_servers`.

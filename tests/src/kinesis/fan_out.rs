@@ -85,7 +85,7 @@ impl Feed {
                 // Whoever does not read does not see it.
                 drop(self.send(frame::exception(&refusal)).await);
             }
-            Some(Ending::Cut) => drop(self.events.send(Piece::Cut).await),
+            Some(Ending::Cut) => drop(self.cut().await),
             Some(Ending::Silence) => self.events.closed().await,
             Some(Ending::Clean) | None => {}
         }
@@ -119,7 +119,7 @@ impl Feed {
             };
             self.send(frame::event(&self.json(&batch, &continuation))).await?;
             if matches!(self.fault, Some(Fault::CutStream)) {
-                return self.events.send(Piece::Cut).await.map_err(|_error| Gone);
+                return self.cut().await;
             }
             if batch.end.is_some() {
                 return Ok(());
@@ -162,6 +162,13 @@ impl Feed {
         json.extend_from_slice(rest.as_bytes());
         json.push(b'}');
         json
+    }
+
+    /// Closes the connection once what was sent has gone out, which a connection that breaks does not wait for.
+    async fn cut(&self) -> Result<(), Gone> {
+        const ON_ITS_WAY: Duration = Duration::from_millis(50);
+        sleep(ON_ITS_WAY).await;
+        self.events.send(Piece::Cut).await.map_err(|_error| Gone)
     }
 
     async fn send(&self, frame: Bytes) -> Result<(), Gone> {

@@ -9,7 +9,7 @@ use aws_sdk_kinesis::operation::subscribe_to_shard::{
 use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError;
 use aws_sdk_kinesis::types::{ShardIteratorType, StartingPosition, SubscribeToShardEvent};
 use flowscout_tests::kinesis::{EndContinuation, FanOut, Options};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{FIRST_SHARD, Kind, Server, code, data, ours, servers};
 
@@ -18,8 +18,8 @@ const FAN_OUT: [Kind; 2] = [Kind::Ministack, Kind::Ours];
 
 /// The middle of all hash keys.
 const MIDDLE: &str = "170141183460469231731687303715884105728";
-/// Longer than it takes to be told of anything but a heartbeat.
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than it takes to be told of anything, on a machine that others load.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Where a subscription starts.
 pub(super) fn from(kind: ShardIteratorType) -> StartingPosition {
@@ -162,14 +162,18 @@ async fn a_subscription_that_was_given_up_still_refuses_the_next_for_five_second
     for server in servers(&FAN_OUT, "given-up", 1).await {
         let consumer = server.register("consumer").await;
         let start = || from(ShardIteratorType::TrimHorizon);
+        let first = Instant::now();
         drop(server.subscribe(&consumer, start()).await.unwrap());
         sleep(Duration::from_secs(2)).await;
         let second = server.subscribe(&consumer, start()).await;
         // Ministack forgets a subscription with its connection.
         if server.kind == Kind::Ministack {
-            assert!(second.is_ok());
-        } else {
+            assert_eq!(code(second), "none");
+        } else if first.elapsed() < Duration::from_secs(5) {
             assert_eq!(code(second), "ResourceInUseException");
+        } else {
+            // The machine stood still for seconds, and the server was right to forget.
+            assert_eq!(code(second), "none");
         }
     }
 }

@@ -200,6 +200,17 @@ async fn a_parent_that_has_expired_is_no_longer_listed_but_still_named() {
     assert!(shards.iter().all(|shard| shard.parent_shard_id() == Some(FIRST_SHARD)));
 }
 
+/// Waits until there are this many subscriptions: the server learns from the connection that a client has gone, and a client of
+/// an end before the server has noted it.
+async fn until_open(server: &KinesisServer, count: usize) {
+    let until = async {
+        while server.open_subscriptions().len() != count {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), until).await.unwrap();
+}
+
 #[tokio::test]
 async fn subscriptions_break_in_every_way() {
     let server = ours(Options::default()).await;
@@ -222,7 +233,7 @@ async fn subscriptions_break_in_every_way() {
     ours.fail(Operation::SubscribeToShard, Fault::Silent, 1);
     let mut silent = server.subscribe(&arn, from(TRIM_HORIZON)).await.unwrap();
     timeout(Duration::from_millis(500), silent.event_stream.recv()).await.unwrap_err();
-    assert_eq!(ours.open_subscriptions().len(), 1);
+    until_open(ours, 1).await;
 
     let arn = server.register("fourth").await;
     let mut ended = server.subscribe(&arn, from(TRIM_HORIZON)).await.unwrap();
@@ -295,10 +306,7 @@ async fn a_silenced_subscription_stays_open_and_gets_nothing() {
     timeout(Duration::from_millis(500), silenced.event_stream.recv()).await.unwrap_err();
     assert_eq!(server.ours().open_subscriptions().len(), 1);
     drop(silenced);
-    // The server learns of it by the connection.
-    while !server.ours().open_subscriptions().is_empty() {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until_open(server.ours(), 0).await;
 }
 
 #[tokio::test]
