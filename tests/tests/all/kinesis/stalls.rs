@@ -67,7 +67,7 @@ fn a_subscription_that_is_silent_is_made_anew() {
     let service = setting.start(&server);
     service.wait_for_records(50);
     let took = start.elapsed();
-    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(14), "{took:?}");
+    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(30), "{took:?}");
     assert_eq!(service.sum(), sum_of(50));
     assert!(service.running.stderr().contains("no event for 6 s"), "{}", service.running.stderr());
     let _ended = service.stop();
