@@ -79,6 +79,9 @@ pub struct Lease {
     pub stream_name: Option<Arc<str>>,
     /// `shardId`, where a table serves several streams.
     pub shard_id: Option<Arc<str>>,
+    /// `latestSinceMillis`, which the KCL does not know: when a lease at `LATEST` was made, in milliseconds since 1970. Reading starts there,
+    /// so that what comes between two tasks that have not read anything yet is not lost.
+    pub since_ms: Option<u64>,
 }
 
 /// A checkpoint that was prepared and not made.
@@ -147,6 +150,7 @@ impl Lease {
             checkpoint_owner: None,
             stream_name: None,
             shard_id: None,
+            since_ms: None,
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) const THROUGHPUT: &str = "throughputKBps";
 pub(super) const CHECKPOINT_OWNER: &str = "checkpointOwner";
 pub(super) const STREAM_NAME: &str = "streamName";
 pub(super) const SHARD_ID: &str = "shardId";
+/// Ours.
+pub(super) const LATEST_SINCE: &str = "latestSinceMillis";
 /// Absent from leases of KCL before 3.5; a table of 3.5 holds other things too.
 pub(super) const ENTITY_TYPE: &str = "entityType";
 /// [`ENTITY_TYPE`] of a lease.
@@ -85,6 +87,9 @@ pub(super) fn to_attributes(lease: &Lease) -> Attributes {
     }
     if let Some(throughput) = lease.throughput_kbps {
         attributes.insert(THROUGHPUT, Attribute::Number(throughput.to_string()));
+    }
+    if let Some(since_ms) = lease.since_ms {
+        attributes.insert(LATEST_SINCE, number(since_ms));
     }
     let optional = [
         (OWNER, &lease.owner),
@@ -139,6 +144,7 @@ pub(super) fn from_attributes(
         checkpoint_owner: reader.text(CHECKPOINT_OWNER)?,
         stream_name: reader.text(STREAM_NAME)?,
         shard_id: reader.text(SHARD_ID)?,
+        since_ms: reader.number(LATEST_SINCE)?,
         key: LeaseKey::from(key.as_str()),
     }))
 }

@@ -61,6 +61,7 @@ struct Cells {
     shard: Arc<str>,
     behind_ms: AtomicU64,
     checkpoint_age_ms: AtomicU64,
+    answer_age_ms: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
     batches: AtomicU64,
@@ -138,6 +139,11 @@ impl ShardMeter {
         self.cells.checkpoint_age_ms.store(age_ms, Ordering::Relaxed);
     }
 
+    /// So long ago the last answer came, whatever was asked since.
+    pub fn answer_is_old(&self, age_ms: u64) {
+        self.cells.answer_age_ms.store(age_ms, Ordering::Relaxed);
+    }
+
     /// Records were trimmed before they were read.
     pub fn lost_records(&self) {
         self.cells.gaps.fetch_add(1, Ordering::Relaxed);
@@ -171,6 +177,11 @@ const GAUGES: &[(&str, &str, Read)] = &[
         "flowscout_kinesis_checkpoint_age_milliseconds",
         "How long ago the oldest batch was read that no checkpoint covers",
         |cells| load(&cells.checkpoint_age_ms),
+    ),
+    (
+        "flowscout_kinesis_answer_age_milliseconds",
+        "How long ago the last answer came, which is how old the lag is",
+        |cells| load(&cells.answer_age_ms),
     ),
 ];
 

@@ -1,9 +1,9 @@
 //! Cuts the records of one shard into batches: all whose arrival falls into one bucket of time, so that reading the shard
 //! again makes the same batches.
 //!
-//! Arrival times are the service's and do not always grow (API reference, `Record`), so the bucket is a running maximum.
-//! Because a batch ends before the first record of a later bucket, whoever resumes behind a batch starts with that bucket,
-//! and needs to know nothing of what came before.
+//! Arrival times are the service's and do not always grow (API reference, `Record`): a record that arrived before the newest one joins
+//! the batch that is open. A batch has the bucket of its first record, so whoever resumes behind a batch needs to know
+//! nothing of what came before.
 
 use bytes::Bytes;
 
@@ -45,13 +45,13 @@ pub(super) struct Closed {
 #[derive(Debug)]
 pub(super) struct Batcher {
     bucket_ms: u64,
-    /// The running maximum.
-    bucket: u64,
     open: Option<Open>,
 }
 
 #[derive(Debug)]
 struct Open {
+    /// That of its first record.
+    bucket: u64,
     first: SequenceNumber,
     last: SequenceNumber,
     sub_sequence: Option<u64>,
@@ -65,18 +65,17 @@ struct Open {
 impl Batcher {
     /// With buckets of `bucket_ms`, at least 1.
     pub(super) fn new(bucket_ms: u64) -> Self {
-        Self { bucket_ms: bucket_ms.max(1), bucket: 0, open: None }
+        Self { bucket_ms: bucket_ms.max(1), open: None }
     }
 
     /// Takes the next record, read at `now_ms` by any clock; gives the batch that ended before it.
     pub(super) fn push(&mut self, record: Arrived, now_ms: u64) -> Option<Closed> {
-        let bucket = self.bucket.max(record.arrival_ms / self.bucket_ms);
+        let bucket = record.arrival_ms / self.bucket_ms;
         let bytes = record.payload.len() + RECORD_OVERHEAD_BYTES;
-        let is_full = |open: &Open| open.bytes + bytes > BATCH_BYTES_MAX;
-        let is_over = bucket > self.bucket || self.open.as_ref().is_some_and(is_full);
-        let closed = if is_over { self.flush() } else { None };
-        self.bucket = bucket;
+        let is_over = |open: &Open| bucket > open.bucket || open.bytes + bytes > BATCH_BYTES_MAX;
+        let closed = if self.open.as_ref().is_some_and(is_over) { self.flush() } else { None };
         let open = self.open.get_or_insert_with(|| Open {
+            bucket,
             first: record.sequence.clone(),
             last: record.sequence.clone(),
             sub_sequence: None,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What one `GetRecords` call may give (API reference: 10 MB, or one record of up to 10 MiB), as JSON with base64, and decoded.
-pub(super) const ANSWER_BYTES_MAX: usize = 24 << 20;
+/// What one `GetRecords` call may give (API reference: 10 MB in 10,000 records, or one record of up to 10 MiB), as JSON with base64, and
+/// decoded.
+pub(super) const ANSWER_BYTES_MAX: usize = 32 << 20;
 const UNIT_BYTES: usize = 1 << 10;
 
 /// A number of bytes that all shards share.

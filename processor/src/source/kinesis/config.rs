@@ -26,7 +26,7 @@ pub struct Config {
     /// about every 5 s. From 6 s to 5 min.
     pub no_event_s_max: u64,
     /// Bytes of records that are read and not yet applied, over all shards, with room for answers on their way. Default 256 MiB, at
-    /// least 24 MiB. Shards beyond one for each 24 MiB wait for each other's calls.
+    /// least 32 MiB. Shards beyond one for each 32 MiB wait for each other's calls.
     pub buffer_bytes_max: usize,
     /// How often a checkpoint is written for each shard that advanced. Default 5 s; from 1 to 300 s. After a crash at most this is read
     /// again.
@@ -206,10 +206,15 @@ impl Config {
                 return Err(("streams", problem));
             }
         }
-        let mut sorted: Vec<&String> = self.streams.iter().collect();
-        sorted.sort_unstable();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(("streams", format!("{:?} stands there twice", pair[0])));
+        let name = |stream: &str| {
+            stream.rsplit_once(":stream/").map_or(stream, |(_, name)| name).to_owned()
+        };
+        let mut names: Vec<String> = self.streams.iter().map(|stream| name(stream)).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let problem =
+                format!("two streams have the name {:?}: read them by two tasks", pair[0]);
+            return Err(("streams", problem));
         }
         let letters = "letters, digits, underscores, dots and hyphens";
         if !is_name(&self.application, 128) {
@@ -249,6 +254,8 @@ mod tests {
         assert_eq!(problem(|config| config.streams = vec!["a b".into()]).0, "streams");
         assert_eq!(problem(|config| config.streams = vec!["x:stream/a".into()]).0, "streams");
         assert_eq!(problem(|config| config.streams = vec!["a".into(), "a".into()]).0, "streams");
+        let twice = ["arn:aws:kinesis:us-east-1:111111111111:stream/a", "a"];
+        assert_eq!(problem(|config| config.streams = twice.map(Into::into).into()).0, "streams");
         assert_eq!(problem(|config| config.leases.table = "ab".into()).0, "leases.table");
     }
 

@@ -3,6 +3,7 @@
 //! Codes: Kinesis Data Streams API reference, "Errors" of each action, and "Common errors".
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 /// Why a call did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,17 +93,27 @@ pub enum Failure {
 
 impl Failure {
     /// What it says of a failed call of `action`, which names the permission too.
-    pub fn of<E, R>(action: &'static str, error: &SdkError<E, R>) -> Self
+    pub fn of<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug + 'static,
     {
         if let SdkError::ServiceError(service) = error
             && let Some(code) = service.err().code()
         {
             let message = service.err().message().unwrap_or("no message").to_owned();
-            return Self::of_code(action, code, message);
+            let is_of_the_server = service.raw().status().is_server_error();
+            return match Self::of_code(action, code, message) {
+                Self::Refused { code, message, .. } if is_of_the_server => {
+                    Self::Unavailable { action, message: format!("{code}: {message}") }
+                }
+                failure => failure,
+            };
         }
+        Self::without_code(action, error)
+    }
+
+    /// What an error says that has no code of the service.
+    pub fn without_code(action: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         let message = chain(error);
         if message.contains("credential") {
             return Self::Credentials { action, message };

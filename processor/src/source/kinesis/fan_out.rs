@@ -4,6 +4,7 @@
 //! second, and none within five seconds after one that succeeded; an event about every five seconds, even without records;
 //! the next subscription begins behind the last `ContinuationSequenceNumber`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::error::SdkError;
@@ -15,7 +16,7 @@ use aws_sdk_kinesis::types::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::arrivals::{Answer, arrived, children};
+use super::arrivals::{Answer, RECORD_MEMORY_BYTES, arrived, children};
 use super::failure::Failure;
 use super::pace::Pace;
 use super::place::Place;
@@ -34,6 +35,7 @@ const PUSH_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct FanOut {
     place: Place,
+    consumer_arn: Option<Arc<str>>,
     subscription: Option<SubscribeToShardOutput>,
     subscribed_at_ms: Option<u64>,
     pace: Pace,
@@ -43,7 +45,14 @@ pub(super) struct FanOut {
 impl FanOut {
     pub(super) fn new(place: Place) -> Self {
         let pace = Pace::new(SUBSCRIBE_MS);
-        Self { place, subscription: None, subscribed_at_ms: None, pace, next_call_at_ms: 0 }
+        Self {
+            place,
+            consumer_arn: None,
+            subscription: None,
+            subscribed_at_ms: None,
+            pace,
+            next_call_at_ms: 0,
+        }
     }
 
     /// The next event. After a failure it subscribes anew, when it may.
@@ -72,14 +81,14 @@ impl FanOut {
             let since_ms = self.subscribed_at_ms.unwrap_or(0);
             self.next_call_at_ms = since_ms + SUBSCRIBE_MS + fastrand::u64(0..JITTER_MS);
             if let Some(failure) = failure {
-                return Err(self.wait_after(failure, source));
+                return Err(self.failed(failure, source).await);
             }
         }
     }
 
-    /// What to read next was lost: go on with the oldest record that is left.
-    pub(super) fn restart_at_horizon(&mut self) {
-        self.place = Place::Horizon;
+    /// Goes on from another place.
+    pub(super) fn restart_at(&mut self, place: Place) {
+        self.place = place;
         self.subscription = None;
     }
 
@@ -87,7 +96,11 @@ impl FanOut {
         let wait_ms = self.next_call_at_ms.saturating_sub(source.clock.now_ms());
         sleep(Duration::from_millis(wait_ms)).await;
         let asked_at = source.clock.unix_ms();
-        let consumer_arn = source.stream.consumer_arn().await?;
+        let consumer_arn = match source.stream.consumer_arn().await {
+            Ok(arn) => arn,
+            Err(failure) => return Err(self.wait_after(failure, source)),
+        };
+        self.consumer_arn = Some(Arc::clone(&consumer_arn));
         let request = source.client.subscribe_to_shard().shard_id(&*source.shard_id);
         let request = request.consumer_arn(&*consumer_arn).starting_position(position(&self.place));
         let answer = timeout(wait_max, request.send()).await;
@@ -107,13 +120,20 @@ impl FanOut {
                 message: format!("no answer for {} s", wait_max.as_secs()),
             },
         };
-        Err(self.wait_after(failure, source))
+        Err(self.failed(failure, source).await)
+    }
+
+    /// A consumer that is not there is looked for anew.
+    async fn failed(&mut self, failure: Failure, source: &Source) -> Failure {
+        if matches!(failure, Failure::NotFound { .. })
+            && let Some(arn) = self.consumer_arn.take()
+        {
+            source.stream.forget_consumer(&arn).await;
+        }
+        self.wait_after(failure, source)
     }
 
     fn wait_after(&mut self, failure: Failure, source: &Source) -> Failure {
-        if matches!(failure, Failure::NotFound { .. }) {
-            source.stream.forget_consumer();
-        }
         let now_ms = source.clock.now_ms();
         let wait_ms = match &failure {
             Failure::InUse { .. } => SUBSCRIBE_MS + fastrand::u64(0..JITTER_MS),
@@ -132,7 +152,7 @@ impl FanOut {
         let asked_at_ms = source.clock.now_ms().saturating_sub(PUSH_MS);
         let records = arrived(event.records, |number| source.told_broken(number));
         let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
-        let room = source.buffer.room_for(bytes).await;
+        let room = source.buffer.room_for(bytes + records.len() * RECORD_MEMORY_BYTES).await;
         // At the end of a shard there is no such number.
         if let Ok(sequence) = event.continuation_sequence_number.parse() {
             self.place = Place::After(sequence);
@@ -161,7 +181,7 @@ where
         Failure::of_code(SUBSCRIBE_TO_SHARD, code, message)
     };
     let SdkError::ServiceError(service) = error else {
-        return Failure::of(SUBSCRIBE_TO_SHARD, error);
+        return Failure::without_code(SUBSCRIBE_TO_SHARD, error);
     };
     match service.err() {
         Error::ResourceNotFoundException(error) => {
@@ -179,7 +199,7 @@ where
         Error::KmsOptInRequired(error) => failure("KMSOptInRequired", &error.message),
         Error::KmsThrottlingException(error) => failure("KMSThrottlingException", &error.message),
         Error::InternalFailureException(error) => failure("InternalFailure", &error.message),
-        _ => Failure::of(SUBSCRIBE_TO_SHARD, error),
+        _ => Failure::without_code(SUBSCRIBE_TO_SHARD, error),
     }
 }
 

@@ -25,14 +25,19 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Where a lease's checkpoint says; `since_ms` is the configured time of `AT_TIMESTAMP`. `None` for a shard that was read to its end.
+    /// Where a lease's checkpoint says; `since_ms` is the configured time of `AT_TIMESTAMP`, `latest_ms` when the lease was made. `None` for a shard that was read to its end.
     ///
     /// The record of a position is asked for again: it may be an aggregate of which only a part was read, and if it is no longer there,
     /// records behind it may be missing too.
-    pub(super) fn of(checkpoint: &Checkpoint, since_ms: Option<u64>) -> Option<Self> {
+    pub(super) fn of(
+        checkpoint: &Checkpoint,
+        since_ms: Option<u64>,
+        latest_ms: Option<u64>,
+    ) -> Option<Self> {
         Some(match checkpoint {
             Checkpoint::TrimHorizon => Self::Horizon,
-            Checkpoint::Latest => Self::Latest,
+            // The newest record was another one when the lease was made, perhaps by a task that has gone.
+            Checkpoint::Latest => latest_ms.map_or(Self::Latest, |unix_ms| Self::Since { unix_ms }),
             Checkpoint::AtTimestamp => {
                 since_ms.map_or(Self::Horizon, |unix_ms| Self::Since { unix_ms })
             }

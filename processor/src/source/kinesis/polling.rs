@@ -2,6 +2,8 @@
 //!
 //! Rules: Kinesis Data Streams API reference, `GetShardIterator` and `GetRecords`.
 
+use std::time::Duration;
+
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::ShardIteratorType;
@@ -10,10 +12,9 @@ use tokio::time::sleep;
 
 use super::arrivals::{Answer, arrived, children};
 use super::failure::Failure;
-use super::pace::Pace;
+use super::pace::{CALL_MS, Pace};
 use super::place::Place;
 use super::shard::Source;
-use std::time::Duration;
 
 const GET_SHARD_ITERATOR: &str = "kinesis:GetShardIterator";
 const GET_RECORDS: &str = "kinesis:GetRecords";
@@ -49,9 +50,14 @@ impl Polling {
             }
             Err(Failure::Expired) => {
                 self.iterator = None;
+                self.next_call_at_ms = asked_at_ms + CALL_MS;
                 Err(Failure::Expired)
             }
             Err(failure) => {
+                if !matches!(failure, Failure::Throttled { .. } | Failure::Unavailable { .. }) {
+                    // It may be the iterator that the service refuses.
+                    self.iterator = None;
+                }
                 let is_throttled = matches!(failure, Failure::Throttled { .. });
                 let draw = fastrand::f64();
                 let wait_ms = self.pace.after_failure(is_throttled, draw);
@@ -63,9 +69,9 @@ impl Polling {
         }
     }
 
-    /// What to read next was lost: go on with the oldest record that is left.
-    pub(super) fn restart_at_horizon(&mut self) {
-        self.place = Place::Horizon;
+    /// Goes on from another place.
+    pub(super) fn restart_at(&mut self, place: Place) {
+        self.place = place;
         self.iterator = None;
     }
 
@@ -82,18 +88,26 @@ impl Polling {
         let request = request.set_shard_iterator(self.iterator.clone());
         let answer = request.set_stream_arn(Some(source.stream.arn.to_string())).send().await;
         let answer = answer.map_err(|error| Failure::of(GET_RECORDS, &error))?;
-        let end = answer.next_shard_iterator.is_none();
+        let is_last = answer.next_shard_iterator.is_none();
         let records = arrived(answer.records, |number| source.told_broken(number));
         if let Some(last) = records.last() {
             self.place = Place::After(last.sequence.clone());
         }
         self.iterator = answer.next_shard_iterator;
         let behind_ms = answer.millis_behind_latest.unwrap_or(0);
-        let children = answer.child_shards.unwrap_or_default();
+        let children = children(answer.child_shards.unwrap_or_default());
+        let end = match (is_last, children.is_empty()) {
+            (false, _) => None,
+            (true, false) => Some(children),
+            // Should that not be known, another iterator is asked for: the records are not to be lost.
+            (true, true) => {
+                source.stream.children_if_closed(&source.shard_id).await.unwrap_or_default()
+            }
+        };
         Ok(Answer {
             records,
             behind_ms: u64::try_from(behind_ms).unwrap_or(0),
-            end: end.then(|| self::children(children)),
+            end,
             asked_at_ms,
             room: Some(room),
         })

@@ -1,5 +1,6 @@
 //! What the source tells the rest of the program, and how often.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failure::Failure;
@@ -23,24 +24,24 @@ pub enum Problem {
 /// Tells the same failure of a shard once a minute, not five times a second.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
-    told: Option<(&'static str, u64)>,
-    is_failing: bool,
+    /// When each reason was told.
+    told_at_ms: BTreeMap<&'static str, u64>,
+    is_told: bool,
 }
 
-const TELL_MS: u64 = 60_000;
+/// Between two messages about the same.
+pub(super) const TELL_MS: u64 = 60_000;
 
 impl Repeated {
     /// Counts it, and tells it if it is new.
     pub(super) fn failed(&mut self, source: &Source, failure: &Failure) {
         let (reason, now_ms) = (failure.reason(), source.clock.now_ms());
         source.meter.failed(reason);
-        self.is_failing = true;
-        let is_known =
-            self.told.is_some_and(|(known, at_ms)| known == reason && now_ms < at_ms + TELL_MS);
-        if is_known {
+        if self.told_at_ms.get(reason).is_some_and(|at_ms| now_ms < at_ms + TELL_MS) {
             return;
         }
-        self.told = Some((reason, now_ms));
+        self.told_at_ms.insert(reason, now_ms);
+        self.is_told = true;
         let shard = &source.name;
         if failure.needs_someone() {
             tracing::error!(%shard, error = %failure, "cannot read; tried again");
@@ -53,7 +54,7 @@ impl Repeated {
 
     /// An answer came.
     pub(super) fn recovered(&mut self, source: &Source) {
-        if std::mem::take(&mut self.is_failing) {
+        if std::mem::take(&mut self.is_told) {
             tracing::info!(shard = %source.name, "reads again");
         }
     }

@@ -1,6 +1,7 @@
 //! The life of a shard under one grant of its lease: read, cut, send, checkpoint what was applied, and hand over or finish.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
@@ -18,10 +19,10 @@ use super::foreign;
 use super::ledger::Ledger;
 use super::place::{Found, Place, Resume};
 use super::polling::Polling;
-use super::problem::{Problem, Repeated};
+use super::problem::{Problem, Repeated, TELL_MS};
 use super::stream::{Presence, Stream};
 use crate::batch::{Batch, BatchId, Content, Extent};
-use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Token};
+use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Position, Token};
 use crate::telemetry::shards::ShardMeter;
 
 /// What a shard's task works with.
@@ -39,8 +40,27 @@ pub(super) struct Source {
     pub(super) leases: Handle,
     pub(super) batches: mpsc::Sender<Result<Batch, Problem>>,
     pub(super) meter: ShardMeter,
+    pub(super) answered: Answered,
     /// How long to wait after what only a person can mend.
     pub(super) patience_ms: u64,
+}
+
+/// When the last answer came, or reading began.
+#[derive(Debug)]
+pub(super) struct Answered(AtomicU64);
+
+impl Answered {
+    pub(super) fn at(clock: Clock) -> Self {
+        Self(AtomicU64::new(clock.now_ms()))
+    }
+
+    fn now(&self, clock: Clock) {
+        self.0.store(clock.now_ms(), Ordering::Relaxed);
+    }
+
+    fn age_ms(&self, clock: Clock) -> u64 {
+        clock.now_ms().saturating_sub(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Source {
@@ -100,14 +120,7 @@ pub(super) async fn run(
     let command = {
         let life = async {
             tokio::select! {
-                read = read(&source, &lease) => match read {
-                    Read::ToTheEnd(children) => finish(&source, &lease, token, children).await,
-                    Read::StreamDeleted => {
-                        tracing::error!(shard = %source.name, "the stream was deleted");
-                        Ended::StreamDeleted(Arc::clone(&source.stream))
-                    }
-                    Read::ShardGone => give_up(&source, &lease).await,
-                },
+                ended = read_and_finish(&source, &lease, token) => ended,
                 () = checkpoints(&source, &lease, token) => Ended::Lost,
             }
         };
@@ -122,6 +135,19 @@ pub(super) async fn run(
     tokio::select! {
         ended = hand_over(&source, &lease, token) => ended,
         () = dropped(&mut commands) => Ended::Lost,
+    }
+}
+
+async fn read_and_finish(source: &Source, lease: &Lease, token: Token) -> Ended {
+    match read(source, lease).await {
+        Read::ToTheEnd(children) => finish(source, lease, token, children).await,
+        Read::StreamDeleted => {
+            tracing::error!(shard = %source.name, "the stream was deleted");
+            // Nobody reads it: it shall not count as work.
+            drop(source.leases.release(&lease.key, token).await);
+            Ended::StreamDeleted(Arc::clone(&source.stream))
+        }
+        Read::ShardGone => give_up(source, lease).await,
     }
 }
 
@@ -156,10 +182,10 @@ impl Reader {
         }
     }
 
-    fn restart_at_horizon(&mut self) {
+    fn restart_at(&mut self, place: Place) {
         match self {
-            Self::Polling(polling) => polling.restart_at_horizon(),
-            Self::FanOut(fan_out) => fan_out.restart_at_horizon(),
+            Self::Polling(polling) => polling.restart_at(place),
+            Self::FanOut(fan_out) => fan_out.restart_at(place),
         }
     }
 }
@@ -171,7 +197,7 @@ async fn read(source: &Source, lease: &Lease) -> Read {
         Ok(super::InitialPosition::AtTimestamp { unix_ms }) => Some(unix_ms),
         _ => None,
     };
-    let Some(place) = Place::of(&checkpoint, since_ms) else {
+    let Some(place) = Place::of(&checkpoint, since_ms, lease.since_ms) else {
         return Read::ToTheEnd(Vec::new());
     };
     let through = match checkpoint {
@@ -182,6 +208,7 @@ async fn read(source: &Source, lease: &Lease) -> Read {
     let mut resume = Resume::behind(through);
     let mut batcher = Batcher::new(source.config.bucket_ms);
     let mut told = Repeated::default();
+    let mut last = None;
     loop {
         match answer(source, &mut reader, &mut batcher).await {
             Ok(mut answer) => {
@@ -191,6 +218,9 @@ async fn read(source: &Source, lease: &Lease) -> Read {
                 if found == Found::Gap {
                     report_gap(source).await;
                 }
+                if let Some(record) = answer.records.last() {
+                    last = Some(record.sequence.clone());
+                }
                 if let Some(children) = take(source, lease, &mut batcher, answer).await {
                     return Read::ToTheEnd(children);
                 }
@@ -198,7 +228,16 @@ async fn read(source: &Source, lease: &Lease) -> Read {
             Err(Failure::NoSuchPosition { .. }) => {
                 report_gap(source).await;
                 resume = Resume::behind(None);
-                reader.restart_at_horizon();
+                reader.restart_at(Place::Horizon);
+            }
+            // While the iterator expired, records may have been trimmed: the last one that was read shows it.
+            Err(Failure::Expired) if last.is_some() => {
+                told.failed(source, &Failure::Expired);
+                if let Some(last) = last.take() {
+                    reader.restart_at(Place::At(last.clone()));
+                    let whole = Position { sequence: last, sub_sequence: u64::MAX };
+                    resume = Resume::behind(Some(whole));
+                }
             }
             Err(failure @ Failure::NotFound { .. }) => {
                 match source.stream.presence_of(&source.shard_id).await {
@@ -250,9 +289,10 @@ async fn take(
     batcher: &mut Batcher,
     mut answer: Answer,
 ) -> Option<Vec<Child>> {
+    source.answered.now(source.clock);
     source.meter.answered(answer.records.len() as u64, answer.bytes(), answer.behind_ms);
     let now_ms = source.clock.now_ms();
-    let bytes = usize::try_from(answer.bytes()).unwrap_or(usize::MAX);
+    let bytes = answer.memory_bytes();
     let room = answer.room.take().map(|room| shrink(room, bytes));
     let range = lease.hash_range.filter(|_| source.config.drops_foreign_hash_keys);
     for record in std::mem::take(&mut answer.records) {
@@ -306,6 +346,7 @@ async fn checkpoints(source: &Source, lease: &Lease, token: Token) {
                 tracing::warn!(shard = %source.name, %error, "no checkpoint written; tried again");
             }
         }
+        source.meter.answer_is_old(source.answered.age_ms(source.clock));
         let since_ms = source.ledger.waiting_since_ms(&source.name);
         let age_ms = since_ms.map_or(0, |since_ms| source.clock.now_ms().saturating_sub(since_ms));
         source.meter.waits_for_checkpoint(age_ms);
@@ -335,6 +376,7 @@ async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Chil
         // Its end is not applied, so nobody may think so; the lease goes with the others.
         return std::future::pending().await;
     }
+    let mut told_at_ms = None;
     loop {
         match source.leases.finish(&lease.key, token, children.clone()).await {
             Ok(()) => break,
@@ -342,7 +384,12 @@ async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Chil
             // The shard is at its end already.
             Err(CheckpointError::Backward { .. }) => break,
             Err(error) => {
-                tracing::info!(shard = %source.name, %error, "the end of the shard is not written yet");
+                source.meter.failed("finish");
+                let now_ms = source.clock.now_ms();
+                if told_at_ms.is_none_or(|at_ms| now_ms >= at_ms + TELL_MS) {
+                    told_at_ms = Some(now_ms);
+                    tracing::warn!(shard = %source.name, %error, "the end of the shard is not written yet");
+                }
                 sleep(RETRY).await;
             }
         }
@@ -378,7 +425,11 @@ async fn hand_over(source: &Source, lease: &Lease, token: Token) -> Ended {
         }
     }
     match source.leases.release(&lease.key, token).await {
-        Ok(()) => Ended::HandedOver,
+        Ok(()) => {
+            // All that was sent is checkpointed.
+            source.ledger.forget(&source.name);
+            Ended::HandedOver
+        }
         // The leases' thread has ended, and with it the renewals.
         Err(error) => {
             tracing::warn!(shard = %source.name, %error, "the lease is not released; it will expire");

@@ -3,19 +3,23 @@
 //! Rules: Kinesis Data Streams API reference, `DescribeStreamSummary`, `ListShards`, `RegisterStreamConsumer`,
 //! `DescribeStreamConsumer`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::operation::describe_stream_summary::builders::DescribeStreamSummaryFluentBuilder;
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{ConsumerStatus, ShardFilter, ShardFilterType};
+use aws_sdk_kinesis::types::{
+    ConsumerStatus, ShardFilter, ShardFilterType, StreamDescriptionSummary, StreamStatus,
+};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::arrivals::hash_range;
 use super::config::InitialPosition;
 use super::failure::Failure;
 use crate::lease::lineage::Shard;
-use crate::lease::{HashRange, lineage};
+use crate::lease::{Child, HashRange, lineage};
 
 const DESCRIBE_STREAM_SUMMARY: &str = "kinesis:DescribeStreamSummary";
 const LIST_SHARDS: &str = "kinesis:ListShards";
@@ -36,8 +40,8 @@ pub(super) struct Stream {
     pub(super) lineage: lineage::Stream,
     client: Client,
     application: Arc<str>,
-    /// Known once it was asked for; forgotten when it is gone.
-    consumer_arn: RwLock<Option<Arc<str>>>,
+    /// Known once it was asked for, by one shard's task for all; forgotten when it is gone.
+    consumer_arn: Mutex<Option<Arc<str>>>,
 }
 
 /// What is still there of a shard.
@@ -62,12 +66,7 @@ impl Stream {
         let request = client.describe_stream_summary();
         let is_arn = name.starts_with("arn:");
         let request = if is_arn { request.stream_arn(name) } else { request.stream_name(name) };
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| Failure::of(DESCRIBE_STREAM_SUMMARY, &error))?;
-        let Some(summary) = answer.stream_description_summary else {
-            let message = "an answer without a description".to_owned();
-            return Err(Failure::Unavailable { action: DESCRIBE_STREAM_SUMMARY, message });
-        };
+        let summary = describe(request).await?;
         let account = summary.stream_arn.split(':').nth(4).unwrap_or_default();
         let creation_epoch = u64::try_from(summary.stream_creation_timestamp.secs()).unwrap_or(0);
         let name: Arc<str> = summary.stream_name.as_str().into();
@@ -83,18 +82,34 @@ impl Stream {
             lineage,
             client: client.clone(),
             application: Arc::clone(application),
-            consumer_arn: RwLock::default(),
+            consumer_arn: Mutex::default(),
         })
     }
 
     /// What it was that the service did not find; what else fails says nothing about that.
     pub(super) async fn presence_of(&self, shard_id: &str) -> Presence {
+        match self.summary().await {
+            Err(Failure::NotFound { .. }) => return Presence::StreamDeleted,
+            // It goes, or another has its name.
+            Ok(summary) if self.is_gone(&summary) => return Presence::StreamDeleted,
+            _ => {}
+        }
         match self.shards(None).await {
             Ok(shards) if shards.iter().any(|shard| *shard.id == *shard_id) => Presence::There,
             Ok(_) => Presence::ShardGone,
             Err(Failure::NotFound { .. }) => Presence::StreamDeleted,
             Err(_) => Presence::There,
         }
+    }
+
+    /// Whether the stream that is read is not the one that is described, or not for long.
+    fn is_gone(&self, summary: &StreamDescriptionSummary) -> bool {
+        let created = u64::try_from(summary.stream_creation_timestamp.secs()).unwrap_or(0);
+        summary.stream_status == StreamStatus::Deleting || created != self.lineage.creation_epoch
+    }
+
+    async fn summary(&self) -> Result<StreamDescriptionSummary, Failure> {
+        describe(self.client.describe_stream_summary().stream_arn(&*self.arn)).await
     }
 
     /// The shards that are kept: all, or those that hold the records from `since` on.
@@ -121,11 +136,30 @@ impl Stream {
         Err(Failure::Refused { action: LIST_SHARDS, code: "TooManyShards".to_owned(), message })
     }
 
+    /// The shards that go on where this one ended, if it is closed; `None` if it is open, or not listed. An answer without an iterator
+    /// says that a shard has ended, and one that is empty by mistake says so too.
+    pub(super) async fn children_if_closed(
+        &self,
+        shard_id: &str,
+    ) -> Result<Option<Vec<Child>>, Failure> {
+        let shards = self.shards(None).await?;
+        if !shards.iter().any(|shard| *shard.id == *shard_id && !shard.is_open) {
+            return Ok(None);
+        }
+        let is_child = |shard: &&Shard| shard.parents.iter().any(|parent| **parent == *shard_id);
+        let child = |shard: &Shard| Child {
+            shard_id: Arc::clone(&shard.id),
+            parents: shard.parents.clone(),
+            hash_range: shard.hash_range,
+        };
+        Ok(Some(shards.iter().filter(is_child).map(child).collect()))
+    }
+
     /// The ARN of our consumer, which is registered if it is not there yet. It stays when we end, since other tasks use it too.
     pub(super) async fn consumer_arn(&self) -> Result<Arc<str>, Failure> {
-        let known = self.consumer_arn.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(arn) = known {
-            return Ok(arn);
+        let mut known = self.consumer_arn.lock().await;
+        if let Some(arn) = &*known {
+            return Ok(Arc::clone(arn));
         }
         for _ in 0..CONSUMER_WAITS_MAX {
             let request = self.client.describe_stream_consumer().stream_arn(&*self.arn);
@@ -138,8 +172,7 @@ impl Stream {
                     };
                     if let Some(consumer) = consumer.filter(is_active) {
                         let arn: Arc<str> = consumer.consumer_arn.into();
-                        *self.consumer_arn.write().unwrap_or_else(PoisonError::into_inner) =
-                            Some(Arc::clone(&arn));
+                        *known = Some(Arc::clone(&arn));
                         return Ok(arn);
                     }
                 }
@@ -153,8 +186,12 @@ impl Stream {
     }
 
     /// The service knows it no longer.
-    pub(super) fn forget_consumer(&self) {
-        *self.consumer_arn.write().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(super) async fn forget_consumer(&self, arn: &str) {
+        let mut known = self.consumer_arn.lock().await;
+        // Another shard's task may have found the new one.
+        if known.as_deref() == Some(arn) {
+            *known = None;
+        }
     }
 
     async fn register(&self) -> Result<(), Failure> {
@@ -170,6 +207,17 @@ impl Stream {
             Err(failure) => Err(failure),
         }
     }
+}
+
+async fn describe(
+    request: DescribeStreamSummaryFluentBuilder,
+) -> Result<StreamDescriptionSummary, Failure> {
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| Failure::of(DESCRIBE_STREAM_SUMMARY, &error))?;
+    answer.stream_description_summary.ok_or_else(|| {
+        let message = "an answer without a description".to_owned();
+        Failure::Unavailable { action: DESCRIBE_STREAM_SUMMARY, message }
+    })
 }
 
 fn filter(since: InitialPosition) -> ShardFilter {

@@ -15,7 +15,7 @@ use super::config::Config;
 use super::failure::Failure;
 use super::ledger::Ledger;
 use super::problem::Problem;
-use super::shard::{self, Command, Ended, Source};
+use super::shard::{self, Answered, Command, Ended, Source};
 use super::stream::Stream;
 use super::sync;
 use super::{EndedError, Parts};
@@ -50,6 +50,8 @@ struct Running {
     next: Option<Grant>,
 }
 
+/// A lease table that cannot be read for so long, at the start, is not waited for: whoever starts us tries again.
+const FIRST_VIEW_MAX: Duration = Duration::from_secs(30);
 /// How often waiting leases are looked at, and the leases' counts published.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a deployment waits at its start for a service that does not answer.
@@ -108,6 +110,8 @@ impl Supervisor {
                 Arc::clone(stream),
                 Arc::clone(&self.config),
                 self.leases.clone(),
+                self.batches.clone(),
+                self.clock,
             ));
         }
         let mut ticks = interval(TICK);
@@ -121,6 +125,7 @@ impl Supervisor {
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     self.take_end(ended)?;
                 }
+                Some(Ok(deleted)) = syncs.join_next(), if !syncs.is_empty() => self.forget(&deleted)?,
                 _ = ticks.tick() => self.tick(),
             }
         }
@@ -128,7 +133,8 @@ impl Supervisor {
 
     /// Who the streams are, under the names that the lease table knows or can know.
     async fn find_streams(&mut self) -> Result<(), EndedError> {
-        let view = self.first_view().await;
+        let view = timeout(FIRST_VIEW_MAX, self.first_view()).await;
+        let view = view.map_err(|_elapsed| EndedError::NoLeases)?;
         let is_of_several = view.leases.iter().any(|lease| lease.key.as_str().contains(':'));
         let is_of_one = view.leases.iter().any(|lease| !lease.key.as_str().contains(':'));
         if is_of_one && !is_of_several && self.config.streams.len() > 1 {
@@ -164,10 +170,14 @@ impl Supervisor {
                 }
                 None => self.begin(grant),
             },
-            Event::HandoffRequested(key) => match self.running.get(&key) {
-                Some(running) => {
-                    running.commands.send_replace(Command::HandOver);
-                }
+            Event::HandoffRequested(key) => match self.running.get_mut(&key) {
+                Some(running) => match running.next.take() {
+                    // The grant that was not begun is the one that is asked for.
+                    Some(grant) => self.release(grant),
+                    None => {
+                        running.commands.send_replace(Command::HandOver);
+                    }
+                },
                 None => self.give_back(&key),
             },
             Event::Lost(key) => {
@@ -175,7 +185,7 @@ impl Supervisor {
                 if let Some(running) = self.running.get_mut(&key) {
                     running.next = None;
                     running.commands.send_replace(Command::Drop);
-                    tracing::warn!(lease = %key, "lost the lease: another task reads on");
+                    tracing::warn!(lease = %key, "lost the lease: it was not renewed in time, or another task took it");
                 }
             }
         }
@@ -187,6 +197,10 @@ impl Supervisor {
             return;
         };
         let grant = self.waiting.swap_remove(place);
+        self.release(grant);
+    }
+
+    fn release(&self, grant: Grant) {
         let leases = self.leases.clone();
         tokio::spawn(async move {
             if let Err(error) = leases.release(&grant.lease.key, grant.token).await {
@@ -197,14 +211,15 @@ impl Supervisor {
 
     fn begin(&mut self, grant: Grant) {
         let view = self.leases.view();
-        if grant.lease.is_finished() || !lineage::may_start(&grant.lease, &view.leases) {
+        if !lineage::may_start(&grant.lease, &view.leases) {
             self.waiting.push(grant);
             return;
         }
         let Some(stream) = self.streams.iter().find(|stream| stream.lineage.owns(&grant.lease))
         else {
-            tracing::warn!(lease = %grant.lease.key, "the lease belongs to no stream of the configuration");
-            self.waiting.push(grant);
+            // A task with another configuration may read it.
+            tracing::info!(lease = %grant.lease.key, "released: it belongs to no stream that is read");
+            self.release(grant);
             return;
         };
         let source = self.source(stream, &grant);
@@ -229,6 +244,7 @@ impl Supervisor {
             leases: self.leases.clone(),
             batches: self.batches.clone(),
             meter: self.meters.meter(&stream.name, shard_id),
+            answered: Answered::at(self.clock),
             patience_ms: PATIENCE_MS,
         }
     }
@@ -247,10 +263,7 @@ impl Supervisor {
         let Some(key) = self.names.remove(&id) else { return Ok(()) };
         let Some(running) = self.running.remove(&key) else { return Ok(()) };
         if let Ended::StreamDeleted(deleted) = ended {
-            self.streams.retain(|stream| !Arc::ptr_eq(stream, &deleted));
-            if self.streams.is_empty() {
-                return Err(EndedError::Deleted(deleted.name.to_string()));
-            }
+            self.forget(&deleted)?;
         }
         if let Some(grant) = running.next {
             self.begin(grant);
@@ -258,13 +271,18 @@ impl Supervisor {
         Ok(())
     }
 
+    /// A stream was deleted; without any there is nothing to do.
+    fn forget(&mut self, deleted: &Arc<Stream>) -> Result<(), EndedError> {
+        self.streams.retain(|stream| !Arc::ptr_eq(stream, deleted));
+        if self.streams.is_empty() {
+            return Err(EndedError::Deleted(deleted.name.to_string()));
+        }
+        Ok(())
+    }
+
     fn tick(&mut self) {
         let view = self.leases.view();
-        let ready = |grant: &Grant| {
-            lineage::may_start(&grant.lease, &view.leases)
-                && self.streams.iter().any(|stream| stream.lineage.owns(&grant.lease))
-                && !grant.lease.is_finished()
-        };
+        let ready = |grant: &Grant| lineage::may_start(&grant.lease, &view.leases);
         let (ready, waiting): (Vec<Grant>, Vec<Grant>) =
             std::mem::take(&mut self.waiting).into_iter().partition(ready);
         self.waiting = waiting;

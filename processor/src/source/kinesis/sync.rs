@@ -3,15 +3,20 @@
 //! Children get their leases where their parents end; this looks for what that leaves out: the first leases, shards of
 //! a reshard that nobody saw to its end, items that somebody deleted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::clock::Clock;
 use super::config::{Config, InitialPosition};
 use super::failure::Failure;
-use super::stream::Stream;
-use crate::lease::{Handle, Lease, StoreError, lineage};
+use super::problem::{Problem, TELL_MS};
+use super::stream::{Presence, Stream};
+use crate::batch::Batch;
+use crate::lease::{Checkpoint, Handle, Lease, LeaseKey, StoreError, lineage};
 
 /// As the KCL: `shardSyncIntervalMillis`.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -28,31 +33,46 @@ enum SyncError {
     Leases(#[from] StoreError),
 }
 
-/// Never ends.
-pub(super) async fn run(stream: Arc<Stream>, config: Arc<Config>, leases: Handle) {
+/// Ends when the stream was deleted.
+pub(super) async fn run(
+    stream: Arc<Stream>,
+    config: Arc<Config>,
+    leases: Handle,
+    batches: mpsc::Sender<Result<Batch, Problem>>,
+    clock: Clock,
+) -> Arc<Stream> {
     let mut audit = lineage::Audit::default();
+    let mut unlisted = BTreeSet::new();
+    let mut told_at_ms = None;
     loop {
         let view = leases.view();
-        let own: Vec<Lease> =
-            view.leases.iter().filter(|lease| stream.lineage.owns(lease)).cloned().collect();
+        let is_own = |lease: &&Lease| stream.lineage.owns(lease);
         // The first leases are not waited for: whoever comes first makes them.
-        if view.scans == 0 || !(view.is_first_worker || own.is_empty()) {
+        let is_our_turn = view.is_first_worker || !view.leases.iter().any(|lease| is_own(&lease));
+        if view.scans == 0 || !is_our_turn {
             sleep(LOOK).await;
             continue;
         }
+        let own: Vec<Lease> = view.leases.iter().filter(is_own).cloned().collect();
         if audit.is_sync_needed(&own) && !own.is_empty() {
             tracing::error!(stream = %stream.name, "a range of hash keys has no lease, again and again: its records are not read");
         }
-        let pause = match once(&stream, &config, &leases, &own).await {
+        let round = Round { stream: &stream, config: &config, leases: &leases, clock };
+        let pause = match round.run(&own, &mut unlisted, &batches).await {
             // What was created is seen at the next look at the table.
             Ok(0) => INTERVAL,
             Ok(_created) => LOOK * 4,
+            Err(SyncError::Kinesis(Failure::NotFound { .. }))
+                if stream.presence_of("").await == Presence::StreamDeleted =>
+            {
+                tracing::error!(stream = %stream.name, "the stream was deleted");
+                return stream;
+            }
             Err(error) => {
-                match &error {
-                    SyncError::Kinesis(failure) if failure.needs_someone() => {
-                        tracing::error!(stream = %stream.name, %error, "cannot list the shards");
-                    }
-                    _ => tracing::warn!(stream = %stream.name, %error, "cannot list the shards"),
+                let now_ms = clock.now_ms();
+                if told_at_ms.is_none_or(|at_ms| now_ms >= at_ms + TELL_MS) {
+                    told_at_ms = Some(now_ms);
+                    tracing::error!(stream = %stream.name, %error, "cannot look after the leases");
                 }
                 RETRY
             }
@@ -61,29 +81,72 @@ pub(super) async fn run(stream: Arc<Stream>, config: Arc<Config>, leases: Handle
     }
 }
 
-async fn once(
-    stream: &Stream,
-    config: &Config,
-    leases: &Handle,
-    own: &[Lease],
-) -> Result<usize, SyncError> {
-    // Checked when the configuration was read.
-    let initial = config.initial_position().unwrap_or(InitialPosition::TrimHorizon);
-    let shards = stream.shards(own.is_empty().then_some(initial)).await?;
-    let initial = match initial {
-        InitialPosition::TrimHorizon => lineage::Initial::TrimHorizon,
-        InitialPosition::Latest => lineage::Initial::Latest,
-        InitialPosition::AtTimestamp { .. } => lineage::Initial::AtTimestamp,
-    };
-    let missing = lineage::missing(&stream.lineage, &shards, own, initial);
-    let created = if missing.is_empty() { 0 } else { leases.create(missing).await? };
-    let finished = lineage::finished(own, &shards);
-    if !own.is_empty() && !finished.is_empty() {
-        tracing::info!(stream = %stream.name, leases = finished.len(), "deletes leases of shards that are done with");
-        leases.delete(finished).await?;
+struct Round<'r> {
+    stream: &'r Stream,
+    config: &'r Config,
+    leases: &'r Handle,
+    clock: Clock,
+}
+
+impl Round<'_> {
+    /// How many leases were created.
+    async fn run(
+        &self,
+        own: &[Lease],
+        unlisted: &mut BTreeSet<LeaseKey>,
+        batches: &mpsc::Sender<Result<Batch, Problem>>,
+    ) -> Result<usize, SyncError> {
+        let stream = self.stream;
+        // Checked when the configuration was read.
+        let initial = self.config.initial_position().unwrap_or(InitialPosition::TrimHorizon);
+        let shards = stream.shards(own.is_empty().then_some(initial)).await?;
+        let initial = match initial {
+            InitialPosition::TrimHorizon => lineage::Initial::TrimHorizon,
+            InitialPosition::Latest => lineage::Initial::Latest,
+            InitialPosition::AtTimestamp { .. } => lineage::Initial::AtTimestamp,
+        };
+        let mut missing = lineage::missing(&stream.lineage, &shards, own, initial);
+        for lease in &mut missing {
+            if lease.checkpoint == Checkpoint::Latest {
+                lease.since_ms = Some(self.clock.unix_ms());
+            }
+        }
+        let created = if missing.is_empty() { 0 } else { self.leases.create(missing).await? };
+        if created > 0 {
+            tracing::info!(stream = %stream.name, created, "created leases");
+        }
+        if !own.is_empty() {
+            self.clean_up(own, lineage::finished(own, &shards), unlisted, batches).await?;
+        }
+        Ok(created)
     }
-    if created > 0 {
-        tracing::info!(stream = %stream.name, created, "created leases");
+
+    /// A shard that was not read to its end and is not listed has expired; one listing is no proof.
+    async fn clean_up(
+        &self,
+        own: &[Lease],
+        finished: Vec<LeaseKey>,
+        unlisted: &mut BTreeSet<LeaseKey>,
+        batches: &mpsc::Sender<Result<Batch, Problem>>,
+    ) -> Result<(), SyncError> {
+        let is_read =
+            |key: &LeaseKey| own.iter().any(|lease| lease.key == *key && lease.is_finished());
+        let (mut done, unread): (Vec<LeaseKey>, Vec<LeaseKey>) =
+            finished.into_iter().partition(is_read);
+        let (expired, suspects): (Vec<LeaseKey>, Vec<LeaseKey>) =
+            unread.into_iter().partition(|key| unlisted.contains(key));
+        *unlisted = suspects.into_iter().collect();
+        for key in &expired {
+            let shard = format!("{}/{}", self.stream.name, key.shard_id());
+            tracing::error!(shard, "the shard expired before it was read to its end");
+            let gap = Problem::Gap { shard: shard.into(), at_unix_ms: self.clock.unix_ms() };
+            drop(batches.send(Err(gap)).await);
+        }
+        done.extend(expired);
+        if !done.is_empty() {
+            tracing::info!(stream = %self.stream.name, leases = done.len(), "deletes leases of shards that are done with");
+            self.leases.delete(done).await?;
+        }
+        Ok(())
     }
-    Ok(created)
 }
