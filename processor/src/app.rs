@@ -38,7 +38,9 @@ enum Failure {
 /// Runs a command to its end.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    telemetry::start(cli.log_format);
+    let is_service = matches!(cli.command, Command::Run(_));
+    let filter = if is_service { telemetry::SERVICE } else { telemetry::WARNINGS };
+    telemetry::start(cli.log_format, filter);
     let result = match cli.command {
         Command::Demo(demo) => demo::run(&demo),
         Command::Run(options) => run::run(&options),

@@ -19,12 +19,14 @@ pub enum LogFormat {
 }
 
 /// What `RUST_LOG` means when it is not set.
-const DEFAULT_FILTER: &str = "warn";
+pub const WARNINGS: &str = "warn";
+/// The same for a service, of which one wants to see what it does at all.
+pub const SERVICE: &str = "warn,flowscout=info";
 
 /// Sends log events to standard error, filtered by `RUST_LOG`. Calling it again changes nothing.
-pub fn start(format: LogFormat) {
+pub fn start(format: LogFormat, default_filter: &str) {
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_error| EnvFilter::new(DEFAULT_FILTER));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_error| EnvFilter::new(default_filter));
     // Whoever closes standard error wants no logs; the default would panic on telling them so.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -252,7 +252,7 @@ impl<'r> Report<'r> {
         }
         let shown = self.findings.len().min(FINDINGS_SHOWN) as u64;
         let more = self.findings_opened.saturating_sub(shown);
-        if more > 0 {
+        if more > 0 && shown > 0 {
             writeln!(out, "  and {} more: --signals writes all", grouped(more))
         } else {
             Ok(())

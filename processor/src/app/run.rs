@@ -22,7 +22,7 @@ use crate::decode::health::Change;
 use crate::detect::Detector;
 use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
 use crate::pipeline::{self, Observer, Outcome};
-use crate::signal::Signal;
+use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
 use crate::sink::dead_letters::{self, DeadLetters, OpenError};
 use crate::source::kinesis::{self, Kinesis, Ledger, Parts, Problem, Stop, StoreKind};
@@ -157,9 +157,12 @@ fn worker_id(configured: &str) -> Arc<str> {
     format!("{host}-{:016x}", random_number()).into()
 }
 
-/// SIGTERM and Ctrl-C end the run in good order; a second one ends it at once, and the leases expire.
+/// ECS kills a task 30 s after SIGTERM unless it is told otherwise (`stopTimeout`).
+const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(25);
+
+/// SIGTERM and Ctrl-C end the run in good order; a second one ends it at once, and so does a data path that cannot be waited for.
 fn stop_on_signals(stop: Stop) -> Result<(), Failure> {
-    let runtime = Builder::new_current_thread().enable_io().build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot wait for signals").map_err(io_failure)?;
     let entered = runtime.enter();
     let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
@@ -167,19 +170,18 @@ fn stop_on_signals(stop: Stop) -> Result<(), Failure> {
     let [mut terminate, mut interrupt] = signals;
     let wait = move || {
         runtime.block_on(async move {
-            for is_last in [false, true] {
-                match (&mut terminate, &mut interrupt) {
-                    (Ok(terminate), Ok(interrupt)) => {
-                        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                    }
-                    _ => return,
-                }
-                if is_last {
-                    std::process::exit(130);
-                }
-                tracing::info!("stopping");
-                stop.stop();
-            }
+            let (Ok(terminate), Ok(interrupt)) = (&mut terminate, &mut interrupt) else { return };
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            tracing::info!("stopping");
+            stop.stop();
+            let code = tokio::select! {
+                _ = terminate.recv() => 130,
+                _ = interrupt.recv() => 130,
+                () = tokio::time::sleep(STOP_MAX) => 1,
+            };
+            // The leases are released by then, or expire.
+            tracing::error!("ended before all that was read was applied: it is read again");
+            std::process::exit(code);
         });
     };
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
@@ -246,6 +248,9 @@ impl Observer<Problem> for Watcher {
     fn problem(&mut self, problem: Problem) {
         tracing::error!(%problem, "data gap");
         let Problem::Gap { shard, at_unix_ms } = problem;
-        self.signal(Signal::shard_gap(&shard, at_unix_ms / 1000));
+        // It is over when it is noticed.
+        let gap = Signal::shard_gap(&shard, at_unix_ms / 1000);
+        self.signal(gap.clone());
+        self.signal(Signal { status: Status::Closed, ..gap });
     }
 }

@@ -25,7 +25,7 @@ use crate::decode::{Letter, Letters, Reason};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A file, which is replaced at the start, or `s3://bucket/prefix`. Default empty: refused bytes are counted, not kept.
+    /// A file, which is replaced at the start (`run` appends), or `s3://bucket/prefix`. Default empty: refused bytes are counted, not kept.
     pub path: String,
     /// Bytes that all letters of a run may have together. Default 256 MiB. Further ones are left out and counted.
     pub bytes_max: u64,
@@ -126,6 +126,11 @@ impl DeadLetters {
     pub fn open(config: &Config, run: &Run) -> Result<Option<Self>, OpenError> {
         let target = match config.address()? {
             None => return Ok(None),
+            // Another run of a replay has the same letters; of a stream it has others.
+            Some(Address::File(path)) if run.wait_max.is_zero() => {
+                let file = File::options().append(true).create(true).open(path)?;
+                Target::File(BufWriter::new(file))
+            }
             Some(Address::File(path)) => Target::File(BufWriter::new(File::create(path)?)),
             Some(Address::Bucket(prefix)) => Target::Bucket(Bucket::open(prefix, run)?),
         };

@@ -45,6 +45,8 @@ pub struct Leases {
     pub renewals_failed: u64,
     /// Milliseconds since the lease was renewed that was renewed the longest ago.
     pub renewal_age_ms_max: u64,
+    /// Milliseconds since the table was last read.
+    pub table_age_ms: u64,
 }
 
 /// One shard while it is read; its series end when it is dropped.
@@ -212,6 +214,11 @@ const LEASE_GAUGES: &[(&str, &str, ReadLeases)] = &[
         "flowscout_lease_renewal_age_milliseconds",
         "How long ago the lease was renewed that was renewed the longest ago",
         |leases| leases.renewal_age_ms_max,
+    ),
+    (
+        "flowscout_lease_table_age_milliseconds",
+        "How long ago the lease table was read, which is how old all numbers of leases are",
+        |leases| leases.table_age_ms,
     ),
 ];
 

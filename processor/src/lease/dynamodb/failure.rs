@@ -1,6 +1,6 @@
 //! What an error of the SDK means for whoever wrote.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use super::DynamoDb;
 use crate::lease::StoreError;
@@ -40,7 +40,7 @@ impl DynamoDb {
     {
         let SdkError::ServiceError(service) = error else {
             // Not sent, or sent and not answered: one cannot always tell.
-            return StoreError::Unavailable(DisplayErrorContext(error).to_string());
+            return StoreError::Unavailable(format!("{action}: {}", causes(error)));
         };
         let code = service.err().code().unwrap_or_default();
         let message = service.err().message().unwrap_or(code);
@@ -55,4 +55,16 @@ impl DynamoDb {
             StoreError::Unusable(format!("table {}: {action}: {code}: {message}", self.table))
         }
     }
+}
+
+/// An error and what caused it, each only where it adds something.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
 }

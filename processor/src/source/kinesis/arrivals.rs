@@ -39,9 +39,12 @@ impl Answer {
 /// Takes over what the SDK read; a record whose sequence number is none is told to `broken`, which no service sends.
 pub(super) fn arrived(records: Vec<Record>, mut broken: impl FnMut(&str)) -> Vec<Arrived> {
     let mut arrived = Vec::with_capacity(records.len());
+    let mut is_told = false;
     for record in records {
         let Ok(sequence) = record.sequence_number.parse() else {
-            broken(&record.sequence_number);
+            if !std::mem::replace(&mut is_told, true) {
+                broken(&record.sequence_number);
+            }
             continue;
         };
         // JSON carries seconds as a fraction, which may come out a microsecond too early.

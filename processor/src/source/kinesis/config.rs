@@ -216,6 +216,16 @@ impl Config {
                 format!("two streams have the name {:?}: read them by two tasks", pair[0]);
             return Err(("streams", problem));
         }
+        for (key, url) in [
+            ("endpoint_url", &self.endpoint_url),
+            ("leases.endpoint_url", &self.leases.endpoint_url),
+        ] {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+            if !url.is_empty() && !has_host {
+                return Err((key, format!("{url:?} is no address such as https://host:port")));
+            }
+        }
         let letters = "letters, digits, underscores, dots and hyphens";
         if !is_name(&self.application, 128) {
             return Err(("application", format!("must have 1 to 128 {letters}")));

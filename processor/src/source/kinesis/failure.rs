@@ -100,7 +100,7 @@ impl Failure {
         if let SdkError::ServiceError(service) = error
             && let Some(code) = service.err().code()
         {
-            let message = service.err().message().unwrap_or("no message").to_owned();
+            let message = shown(service.err().message().unwrap_or("no message"));
             let is_of_the_server = service.raw().status().is_server_error();
             return match Self::of_code(action, code, message) {
                 Self::Refused { code, message, .. } if is_of_the_server => {
@@ -114,7 +114,7 @@ impl Failure {
 
     /// What an error says that has no code of the service.
     pub fn without_code(action: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let message = chain(error);
+        let message = shown(&chain(error));
         if message.contains("credential") {
             return Self::Credentials { action, message };
         }
@@ -190,6 +190,19 @@ impl Failure {
                 | Self::Refused { .. }
         )
     }
+}
+
+/// A message of the service is somebody else's text: cut, and without what a terminal obeys.
+fn shown(message: &str) -> String {
+    const LETTERS_MAX: usize = 400;
+    let is_cut = message.chars().nth(LETTERS_MAX).is_some();
+    let cut: String = message.chars().take(LETTERS_MAX).collect();
+    let escaped = |letter: char| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    let shown: String = cut.chars().map(escaped).collect();
+    if is_cut { format!("{shown} …") } else { shown }
 }
 
 /// `InvalidArgumentException` has no code of its own for a sequence number that was trimmed.

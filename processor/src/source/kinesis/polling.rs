@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::arrivals::{Answer, arrived, children};
 use super::failure::Failure;
-use super::pace::{CALL_MS, Pace};
+use super::pace::Pace;
 use super::place::Place;
 use super::shard::Source;
 
@@ -50,7 +50,9 @@ impl Polling {
             }
             Err(Failure::Expired) => {
                 self.iterator = None;
-                self.next_call_at_ms = asked_at_ms + CALL_MS;
+                // The first one costs nothing; one after another is no reading.
+                let wait_ms = self.pace.after_failure(false, fastrand::f64());
+                self.next_call_at_ms = asked_at_ms + wait_ms;
                 Err(Failure::Expired)
             }
             Err(failure) => {
@@ -95,7 +97,8 @@ impl Polling {
         }
         self.iterator = answer.next_shard_iterator;
         let behind_ms = answer.millis_behind_latest.unwrap_or(0);
-        let children = children(answer.child_shards.unwrap_or_default());
+        let mut children = children(answer.child_shards.unwrap_or_default());
+        children.retain(|child| child.shard_id != source.shard_id);
         let end = match (is_last, children.is_empty()) {
             (false, _) => None,
             (true, false) => Some(children),

@@ -33,12 +33,12 @@ pub(super) struct Repeated {
 pub(super) const TELL_MS: u64 = 60_000;
 
 impl Repeated {
-    /// Counts it, and tells it if it is new.
-    pub(super) fn failed(&mut self, source: &Source, failure: &Failure) {
+    /// Counts it, and tells it if it is new, which is returned.
+    pub(super) fn failed(&mut self, source: &Source, failure: &Failure) -> bool {
         let (reason, now_ms) = (failure.reason(), source.clock.now_ms());
         source.meter.failed(reason);
         if self.told_at_ms.get(reason).is_some_and(|at_ms| now_ms < at_ms + TELL_MS) {
-            return;
+            return false;
         }
         self.told_at_ms.insert(reason, now_ms);
         self.is_told = true;
@@ -50,6 +50,7 @@ impl Repeated {
         } else {
             tracing::warn!(%shard, error = %failure, "cannot read; tried again");
         }
+        true
     }
 
     /// An answer came.

@@ -225,8 +225,10 @@ async fn read(source: &Source, lease: &Lease) -> Read {
                     return Read::ToTheEnd(children);
                 }
             }
-            Err(Failure::NoSuchPosition { .. }) => {
-                report_gap(source).await;
+            Err(failure @ Failure::NoSuchPosition { .. }) => {
+                if told.failed(source, &failure) {
+                    report_gap(source).await;
+                }
                 resume = Resume::behind(None);
                 reader.restart_at(Place::Horizon);
             }
@@ -250,7 +252,9 @@ async fn read(source: &Source, lease: &Lease) -> Read {
                     }
                 }
             }
-            Err(failure) => told.failed(source, &failure),
+            Err(failure) => {
+                told.failed(source, &failure);
+            }
         }
     }
 }

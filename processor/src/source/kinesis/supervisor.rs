@@ -36,6 +36,8 @@ pub(super) struct Supervisor {
     clock: Clock,
     buffer: Buffer,
     streams: Vec<Arc<Stream>>,
+    /// How often the lease table had been read, and since when.
+    table_read: (u64, u64),
     /// Leases whose parents are not finished.
     waiting: Vec<Grant>,
     running: BTreeMap<LeaseKey, Running>,
@@ -59,6 +61,10 @@ const START_TRIES_MAX: u32 = 6;
 const START_WAIT: Duration = Duration::from_secs(2);
 /// After what only a person can mend, a shard is tried again so often.
 const PATIENCE_MS: u64 = 30_000;
+/// Without leases and with a table that cannot be read for so long, this task is of no use.
+const TABLE_AGE_MS_MAX: u64 = 120_000;
+/// How long all leases together may take to be released at the end.
+const RELEASE_MAX: Duration = Duration::from_secs(4);
 /// How long a shard may take to be handed over at the end. The fold has at most some batches before it; a table that does not
 /// answer must not keep us until we are killed.
 const HAND_OVER_MAX: Duration = Duration::from_secs(20);
@@ -83,6 +89,7 @@ impl Supervisor {
             ledger,
             clock,
             streams: Vec::new(),
+            table_read: (0, 0),
             waiting: Vec::new(),
             running: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -126,7 +133,7 @@ impl Supervisor {
                     self.take_end(ended)?;
                 }
                 Some(Ok(deleted)) = syncs.join_next(), if !syncs.is_empty() => self.forget(&deleted)?,
-                _ = ticks.tick() => self.tick(),
+                _ = ticks.tick() => self.tick()?,
             }
         }
     }
@@ -280,14 +287,23 @@ impl Supervisor {
         Ok(())
     }
 
-    fn tick(&mut self) {
-        let view = self.leases.view();
+    fn tick(&mut self) -> Result<(), EndedError> {
+        let (view, now_ms) = (self.leases.view(), self.clock.now_ms());
+        if view.scans != self.table_read.0 {
+            self.table_read = (view.scans, now_ms);
+        }
+        let table_age_ms = now_ms - self.table_read.1;
+        // A start makes a table anew that somebody deleted, and an operator sees it.
+        if view.counts.held == 0 && table_age_ms > TABLE_AGE_MS_MAX {
+            return Err(EndedError::NoLeases);
+        }
         let ready = |grant: &Grant| lineage::may_start(&grant.lease, &view.leases);
         let (ready, waiting): (Vec<Grant>, Vec<Grant>) =
             std::mem::take(&mut self.waiting).into_iter().partition(ready);
         self.waiting = waiting;
         ready.into_iter().for_each(|grant| self.begin(grant));
-        self.meters.leases_are(counts(&view));
+        self.meters.leases_are(Leases { table_age_ms, ..counts(&view) });
+        Ok(())
     }
 
     /// Hands over all shards at once and gives all leases back.
@@ -303,7 +319,9 @@ impl Supervisor {
                 "not all shards were handed over: what was not checkpointed is read again"
             );
         }
-        self.leases.shutdown().await;
+        if timeout(RELEASE_MAX, self.leases.shutdown()).await.is_err() {
+            tracing::error!("the leases are not released; they will expire");
+        }
         // The channel of batches closes with this, and so the pipeline ends.
     }
 }
@@ -320,6 +338,7 @@ fn counts(view: &View) -> Leases {
         handed_over: counts.handed_over,
         renewals_failed: counts.renewals_failed,
         renewal_age_ms_max: view.renewal_age_ms_max,
+        table_age_ms: 0,
     }
 }
 
