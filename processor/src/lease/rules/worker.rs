@@ -181,7 +181,14 @@ impl Worker {
         leases.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         self.scanned = leases.as_slice().into();
         self.leases.replace(now_ms, leases, self.timing.duration_ms);
-        self.resting_until_ms.retain(|_, until_ms| *until_ms > now_ms);
+        // What another has held meanwhile may come back: it was not left for want of a reader.
+        let others: BTreeSet<&LeaseKey> = self
+            .scanned
+            .iter()
+            .filter(|lease| lease.owner.as_ref().is_some_and(|owner| *owner != self.name))
+            .map(|lease| &lease.key)
+            .collect();
+        self.resting_until_ms.retain(|key, until_ms| *until_ms > now_ms && !others.contains(key));
         self.forget_answered_questions();
         // A little earlier or later each time, so that workers that started together do not stay together.
         let jitter_ms = self.random.below(interval_ms / 10 + 1);

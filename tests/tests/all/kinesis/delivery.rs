@@ -166,7 +166,7 @@ fn a_restart_reads_on_where_the_last_run_was_told_to_stop() {
 }
 
 #[test]
-fn a_kill_loses_nothing_and_repeats_at_most_what_has_no_checkpoint() {
+fn a_kill_repeats_what_has_no_checkpoint_and_nothing_else() {
     let server = KinesisServer::start(Options::default());
     server.create_stream("killed", 1);
     let setting = Setting::alone("killed");
@@ -175,16 +175,24 @@ fn a_kill_loses_nothing_and_repeats_at_most_what_has_no_checkpoint() {
     service.wait_for_records(1_000);
     let is_checkpointed = || service.metric("flowscout_kinesis_checkpoints_total") > 0;
     super::service::wait_for("a checkpoint", is_checkpointed, String::new);
+    let (_run, scratch) = service.stop();
+    // From here on no checkpoint is written.
+    let setting = Setting::alone("killed").kinesis("");
+    let setting = Setting {
+        kinesis: setting.kinesis.replace("checkpoint_s = 1", "checkpoint_s = 300"),
+        ..setting
+    };
+    let service = setting.start_in(scratch, |program| server.serve(program));
     put_range(&server, "killed", 1_000..1_200);
-    service.wait_for_records(1_200);
+    service.wait_for_records(200);
     let scratch = service.scratch;
     let _killed = service.running.end(flowscout_tests::Signal::Kill);
     let service = setting.start_in(scratch, |program| server.serve(program));
     put_range(&server, "killed", 1_200..1_300);
-    service.wait_for_records(100);
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let seen = service.records();
-    assert!((100..=300).contains(&seen), "{seen} records");
+    service.wait_for_records(300);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let (all, checkpointed) = (sum_of(1_300), sum_of(1_000));
+    assert_eq!(service.sum(), (all.0 - checkpointed.0, all.1 - checkpointed.1));
     let _ended = service.stop();
 }
 
@@ -204,4 +212,23 @@ fn latest_reads_only_what_comes_later_and_a_time_what_came_since() {
     past.wait_for_records(400);
     assert_eq!((latest.records(), past.sum()), (100, sum_of(400)));
     let _ended = (latest.stop(), past.stop());
+}
+
+#[test]
+fn latest_loses_nothing_between_two_tasks_that_have_not_read_anything() {
+    let server = KinesisServer::start(Options::default());
+    server.create_stream("handed-on", 1);
+    put(&server, "handed-on", 100);
+    let setting = Setting::alone("handed-on").kinesis("initial_position = \"LATEST\"");
+    let service = setting.start(&server);
+    let reads = || server.calls_of(flowscout_tests::kinesis::Operation::GetRecords).len();
+    super::service::wait_for("a read", || reads() > 0, String::new);
+    let scratch = service.scratch;
+    let _killed = service.running.end(flowscout_tests::Signal::Kill);
+    put_range(&server, "handed-on", 100..200);
+    let service = setting.start_in(scratch, |program| server.serve(program));
+    service.wait_for_records(100);
+    let (all, old) = (sum_of(200), sum_of(100));
+    assert_eq!(service.sum(), (all.0 - old.0, all.1 - old.1));
+    let _ended = service.stop();
 }

@@ -94,14 +94,21 @@ fn a_single_reader_is_not_throttled() {
 
 #[test]
 fn records_that_were_trimmed_before_they_were_read_are_a_data_gap() {
-    let server = KinesisServer::start(Options::default());
+    // AWS may refuse the position, or go on with the oldest record.
+    for trimmed_sequence_numbers_are_refused in [true, false] {
+        let options = Options { trimmed_sequence_numbers_are_refused, ..Options::default() };
+        gap_is_told(&KinesisServer::start(options));
+    }
+}
+
+fn gap_is_told(server: &KinesisServer) {
     server.create_stream("trimmed", 1);
     let setting = Setting::alone("trimmed");
-    put(&server, "trimmed", 100);
-    let service = setting.start(&server);
+    put(server, "trimmed", 100);
+    let service = setting.start(server);
     service.wait_for_records(100);
     let (_run, scratch) = service.stop();
-    put_range(&server, "trimmed", 100..200);
+    put_range(server, "trimmed", 100..200);
     let (shard, sequence) = server.put("trimmed", "key", super::service::line(200).as_bytes());
     server.trim("trimmed", &shard, &sequence);
     let service = setting.start_in(scratch, |program| server.serve(program));
@@ -251,4 +258,18 @@ fn a_shard_that_expired_unread_is_a_data_gap_and_its_children_are_read() {
     let (_run, scratch) = service.stop();
     let signals = std::fs::read_to_string(scratch.path("signals.jsonl")).unwrap();
     assert!(signals.contains("data_gap"), "{signals}");
+}
+
+#[test]
+fn a_consumer_that_may_not_be_described_is_not_asked_for_again_and_again() {
+    let server = KinesisServer::start(Options::default());
+    server.create_stream("undescribed", 4);
+    let denied = Fault::Error("AccessDeniedException", "no");
+    server.fail(Operation::DescribeStreamConsumer, denied, 1_000);
+    let mut service = Setting::alone("undescribed").fan_out().start(&server);
+    service.running.wait_until_says("kinesis:DescribeStreamConsumer: access denied");
+    std::thread::sleep(Duration::from_secs(5));
+    let calls = server.calls_of(Operation::DescribeStreamConsumer).len();
+    assert!(calls <= 4, "{calls} calls");
+    let _ended = service.stop();
 }
