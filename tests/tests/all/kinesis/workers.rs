@@ -150,7 +150,7 @@ fn a_new_task_gets_its_share_and_nothing_is_read_twice() {
 }
 
 #[test]
-fn a_task_that_stood_still_longer_than_its_leases_last_does_not_checkpoint_over_another() {
+fn a_task_that_stood_still_longer_than_its_leases_last_joins_again_and_nothing_is_read_twice() {
     let Some(ministack) = Ministack::shared() else { return };
     let server = KinesisServer::start(Options::default());
     server.create_stream("stopped", u32::try_from(SHARDS).unwrap());
