@@ -16,8 +16,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use sketches::hash::HashKey;
 
 use crate::cli::{Cli, Command, Detection, Format};
@@ -25,7 +26,9 @@ use crate::config::Config;
 use crate::decode::{self, Formats};
 use crate::detect::Detector;
 use crate::pipeline::Settings;
+use crate::sink::dead_letters::{self, DeadLetters, OpenError};
 use crate::telemetry;
+use crate::web::ListenError;
 
 /// Why a command ended early.
 enum Failure {
@@ -115,13 +118,38 @@ fn hash_key() -> Result<HashKey, Failure> {
     let half = |range| is_hex.then(|| u64::from_str_radix(&text[range], 16).ok()).flatten();
     match (half(0..16), half(16..32)) {
         (Some(first), Some(second)) => Ok(HashKey::new(first, second)),
-        _ => Err(misuse(anyhow::anyhow!("{VARIABLE}: must be 32 hexadecimal digits"))),
+        _ => Err(misuse(anyhow!("{VARIABLE}: must be 32 hexadecimal digits"))),
     }
 }
 
 /// From the operating system, by way of what keys the standard library's maps.
 fn random_number() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// Opens where refused bytes go; `wait_max` as [`dead_letters::Run`] says.
+#[expect(clippy::disallowed_methods, reason = "names objects, never reaches the core")]
+fn open_letters(
+    config: &dead_letters::Config,
+    wait_max: Duration,
+) -> Result<Option<DeadLetters>, Failure> {
+    let run = dead_letters::Run { start: SystemTime::now(), id: random_number(), wait_max };
+    DeadLetters::open(config, &run).map_err(|error| match error {
+        OpenError::Io(error) => {
+            io_failure(anyhow!(error).context(format!("{}: cannot create", config.path)))
+        }
+        OpenError::Address(_) | OpenError::Store(_) => misuse(anyhow!("dead letters: {error}")),
+    })
+}
+
+/// Why nobody can look at us.
+fn listen_failure(error: ListenError) -> Failure {
+    match error {
+        ListenError::NotLoopback { .. } => misuse(error),
+        ListenError::Bind { .. } | ListenError::Metrics { .. } | ListenError::Start(_) => {
+            io_failure(error)
+        }
+    }
 }
 
 /// How lines are written: as `--format` says, or else the configuration; with what should be said about it.
@@ -136,7 +164,7 @@ fn formats(
         key = "--format";
     }
     let formats = config.formats(key);
-    let formats = formats.map_err(|(key, error)| misuse(anyhow::anyhow!("{key}: {error}")))?;
+    let formats = formats.map_err(|(key, error)| misuse(anyhow!("{key}: {error}")))?;
     let notes = formats.iter().flat_map(notes).collect();
     Ok((Arc::new(formats), notes))
 }

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use loadgen::{LineFormat, Plan, Profile, Scenario, Scorecard, Truth};
 
 use super::replay::{now, open_sink};
-use super::{Failure, detection, detector, io_failure, misuse, report, terminal};
+use super::{Failure, detection, detector, io_failure, listen_failure, misuse, report, terminal};
 use crate::batch::BatchId;
 use crate::cli::{Demo, Format};
 use crate::detect::Detector;
@@ -19,7 +19,7 @@ use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
 use crate::source::{SourceError, generator::Generated};
-use crate::web::{self, Contributor, ListenError, Meter, Progress, Publisher, Server};
+use crate::web::{self, Contributor, Meter, Progress, Publisher, Server};
 
 /// 2026-01-01: a fixed beginning, so that a seed means the same traffic on every day.
 const START_S: u64 = 1_767_225_600;
@@ -78,12 +78,7 @@ fn plan(options: &Demo) -> Plan {
 }
 
 fn serve(options: &Demo) -> Result<Server, Failure> {
-    Server::start(options.listen).map_err(|error| match error {
-        ListenError::NotLoopback { .. } => misuse(error),
-        ListenError::Bind { .. } | ListenError::Metrics { .. } | ListenError::Start(_) => {
-            io_failure(error)
-        }
-    })
+    Server::start(options.listen).map_err(listen_failure)
 }
 
 fn greet(options: &Demo, server: &Server) -> io::Result<()> {

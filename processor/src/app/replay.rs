@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 
 use super::report::{Report, Told};
-use super::{Failure, detection, detector, io_failure, misuse, random_number, terminal};
+use super::{Failure, detection, detector, io_failure, misuse, open_letters, terminal};
 use crate::batch::BatchId;
 use crate::cli::{Replay, ReportFormat};
 use crate::config::Config;
@@ -21,7 +21,7 @@ use crate::flow::LayoutError;
 use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
-use crate::sink::dead_letters::{self, DeadLetters, OpenError, Run};
+use crate::sink::dead_letters::{self, DeadLetters};
 use crate::source::parquet::Columns;
 use crate::source::{self, SourceError, file::Files};
 
@@ -36,7 +36,7 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     refuse_input_as_output("--signals", options.signals.as_deref(), &paths)?;
     refuse_input_as_output("dead letters", Some(Path::new(&dead_letters.path)), &paths)?;
     // First, since a mistake in the name of a bucket must not cost the signals of an earlier run.
-    let letters = open_letters(&dead_letters)?;
+    let letters = open_letters(&dead_letters, LETTERS_WAIT_MAX)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
     let mut detector = detector(&config, &settings)?;
     let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
@@ -81,17 +81,6 @@ pub(super) fn now() -> Instant {
 
 /// A replay can wait for a slow bucket, longer than an object is tried to be put.
 const LETTERS_WAIT_MAX: Duration = Duration::from_secs(60);
-
-#[expect(clippy::disallowed_methods, reason = "names objects, never reaches the core")]
-fn open_letters(config: &dead_letters::Config) -> Result<Option<DeadLetters>, Failure> {
-    let run = Run { start: SystemTime::now(), id: random_number(), wait_max: LETTERS_WAIT_MAX };
-    DeadLetters::open(config, &run).map_err(|error| match error {
-        OpenError::Io(error) => {
-            io_failure(anyhow!(error).context(format!("{}: cannot create", config.path)))
-        }
-        OpenError::Address(_) | OpenError::Store(_) => misuse(anyhow!("dead letters: {error}")),
-    })
-}
 
 pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
     JsonLines::create(path)

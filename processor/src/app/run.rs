@@ -1,11 +1,10 @@
 //! `flowscout run`: streams in, signals out, until SIGTERM.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::runtime::Builder;
@@ -13,7 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::replay::{check_formats, now};
 use super::report::{Report, Told};
-use super::{Failure, aws, detection, detector, io_failure, misuse, random_number, terminal};
+use super::{
+    Failure, aws, detection, detector, io_failure, listen_failure, misuse, open_letters,
+    random_number, terminal,
+};
 use crate::batch::BatchId;
 use crate::cli::{Detection, Format, ReportFormat, Run};
 use crate::config::Config;
@@ -24,11 +26,11 @@ use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Tim
 use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
-use crate::sink::dead_letters::{self, DeadLetters, OpenError};
+use crate::sink::dead_letters::DeadLetters;
 use crate::source::kinesis::{self, Kinesis, Ledger, Parts, Problem, Stop, StoreKind};
 use crate::telemetry::metrics::{Fold, Metrics};
 use crate::telemetry::shards::Shards;
-use crate::web::{ListenError, MetricsServer};
+use crate::web::MetricsServer;
 
 pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
     let detection_options =
@@ -43,8 +45,9 @@ pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
     }
     let (shards, fold) = (Shards::default(), Fold::default());
     let metrics = Metrics::of(&shards, &fold);
-    let server = options.listen.map(|address| serve(address, metrics)).transpose()?;
-    let letters = open_letters(&config.dead_letters)?;
+    let server = options.listen.map(|address| MetricsServer::start(address, metrics)).transpose();
+    let server = server.map_err(listen_failure)?;
+    let letters = open_letters(&config.dead_letters, LETTERS_WAIT_MAX)?;
     let sink = open_sink(&options.signals)?;
     let mut detector = detector(&config, &settings)?;
     let (kinesis, batches) = start(&config, shards)?;
@@ -80,31 +83,12 @@ pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(address: SocketAddr, metrics: Metrics) -> Result<MetricsServer, Failure> {
-    MetricsServer::start(address, metrics).map_err(|error| match error {
-        ListenError::NotLoopback { .. } => misuse(error),
-        ListenError::Bind { .. } | ListenError::Metrics { .. } | ListenError::Start(_) => {
-            io_failure(error)
-        }
-    })
-}
+/// A stream does not wait: letters that find no room on their way to a bucket are left out, and counted.
+const LETTERS_WAIT_MAX: Duration = Duration::ZERO;
 
 fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
     let sink = JsonLines::append(path);
     sink.with_context(|| format!("{}: cannot open", path.display())).map_err(io_failure)
-}
-
-/// A stream does not wait: letters that find no room on their way to a bucket are left out, and counted.
-#[expect(clippy::disallowed_methods, reason = "names objects, never reaches the core")]
-fn open_letters(config: &dead_letters::Config) -> Result<Option<DeadLetters>, Failure> {
-    let wait_max = std::time::Duration::ZERO;
-    let run = dead_letters::Run { start: SystemTime::now(), id: random_number(), wait_max };
-    DeadLetters::open(config, &run).map_err(|error| match error {
-        OpenError::Io(error) => {
-            io_failure(anyhow!(error).context(format!("{}: cannot create", config.path)))
-        }
-        OpenError::Address(_) | OpenError::Store(_) => misuse(anyhow!("dead letters: {error}")),
-    })
 }
 
 /// The leases' thread, then the shards'.
@@ -158,7 +142,7 @@ fn worker_id(configured: &str) -> Arc<str> {
 }
 
 /// ECS kills a task 30 s after SIGTERM unless it is told otherwise (`stopTimeout`).
-const STOP_MAX: std::time::Duration = std::time::Duration::from_secs(25);
+const STOP_MAX: Duration = Duration::from_secs(25);
 
 /// SIGTERM and Ctrl-C end the run in good order; a second one ends it at once, and so does a data path that cannot be waited for.
 fn stop_on_signals(stop: Stop) -> Result<(), Failure> {

@@ -73,17 +73,6 @@ struct Cells {
     failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// One shard as it stands, for reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// `stream/shard`.
-    pub name: Arc<str>,
-    /// How far behind the newest record.
-    pub behind_ms: u64,
-    /// Records read.
-    pub records: u64,
-}
-
 impl Shards {
     /// Begins the series of a shard.
     #[must_use]
@@ -98,18 +87,6 @@ impl Shards {
     /// Notes what the leases' coordinator has counted.
     pub fn leases_are(&self, leases: Leases) {
         *lock(&self.0.leases) = leases;
-    }
-
-    /// All shards that are read now.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<Snapshot> {
-        let shards = lock(&self.0.shards);
-        let snapshot = |(name, cells): (&Arc<str>, &Arc<Cells>)| Snapshot {
-            name: Arc::clone(name),
-            behind_ms: load(&cells.behind_ms),
-            records: load(&cells.records),
-        };
-        shards.iter().map(snapshot).collect()
     }
 }
 
@@ -340,6 +317,7 @@ mod tests {
         let (earlier, later) = (shards.meter("flows", "0"), shards.meter("flows", "0"));
         drop(earlier);
         later.answered(1, 1, 0);
-        assert_eq!(shards.snapshot()[0].records, 1);
+        let series = "flowscout_kinesis_records_total{stream=\"flows\",shard=\"0\"} 1\n";
+        assert!(text(&shards).contains(series));
     }
 }

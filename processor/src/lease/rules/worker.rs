@@ -182,13 +182,13 @@ impl Worker {
         self.scanned = leases.as_slice().into();
         self.leases.replace(now_ms, leases, self.timing.duration_ms);
         // What another has held meanwhile may come back: it was not left for want of a reader.
-        let others: BTreeSet<&LeaseKey> = self
-            .scanned
-            .iter()
-            .filter(|lease| lease.owner.as_ref().is_some_and(|owner| *owner != self.name))
-            .map(|lease| &lease.key)
-            .collect();
-        self.resting_until_ms.retain(|key, until_ms| *until_ms > now_ms && !others.contains(key));
+        let (scanned, me) = (&self.scanned, &self.name);
+        let is_others = |key: &LeaseKey| {
+            let place = scanned.binary_search_by(|lease| lease.key.cmp(key));
+            let owner = place.ok().and_then(|place| scanned[place].owner.as_ref());
+            owner.is_some_and(|owner| owner != me)
+        };
+        self.resting_until_ms.retain(|key, until_ms| *until_ms > now_ms && !is_others(key));
         self.forget_answered_questions();
         // A little earlier or later each time, so that workers that started together do not stay together.
         let jitter_ms = self.random.below(interval_ms / 10 + 1);

@@ -22,13 +22,17 @@ pub(super) struct Answer {
 
 /// A record in JSON has some 200 bytes beside its data, of which the allocation that the records share has three quarters; the record
 /// itself and its sequence number have 150.
-pub(super) const RECORD_MEMORY_BYTES: usize = 320;
+const RECORD_MEMORY_BYTES: usize = 320;
+
+/// See [`Answer::memory_bytes`].
+pub(super) fn memory_bytes(records: &[Arrived]) -> usize {
+    records.iter().map(|record| record.payload.len() + RECORD_MEMORY_BYTES).sum()
+}
 
 impl Answer {
     /// What its records hold: their data, which may lie in an allocation for the whole answer's base64, and what each costs beside.
     pub(super) fn memory_bytes(&self) -> usize {
-        let bytes = |record: &Arrived| record.payload.len() + RECORD_MEMORY_BYTES;
-        self.records.iter().map(bytes).sum()
+        memory_bytes(&self.records)
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -199,17 +199,14 @@ impl Config {
             (1..=most).contains(&name.len()) && name.bytes().all(is_letter)
         };
         for stream in &self.streams {
-            let name = stream.rsplit_once(":stream/").map_or(stream.as_str(), |(_, name)| name);
+            let name = stream_name(stream);
             let is_arn = name.len() == stream.len() || stream.starts_with("arn:");
             if !is_name(name, 128) || !is_arn {
                 let problem = format!("{stream:?} is neither the name nor the ARN of a stream");
                 return Err(("streams", problem));
             }
         }
-        let name = |stream: &str| {
-            stream.rsplit_once(":stream/").map_or(stream, |(_, name)| name).to_owned()
-        };
-        let mut names: Vec<String> = self.streams.iter().map(|stream| name(stream)).collect();
+        let mut names: Vec<&str> = self.streams.iter().map(|stream| stream_name(stream)).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             let problem =
@@ -241,6 +238,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Of a name or an ARN.
+fn stream_name(stream: &str) -> &str {
+    stream.rsplit_once(":stream/").map_or(stream, |(_, name)| name)
 }
 
 #[cfg(test)]

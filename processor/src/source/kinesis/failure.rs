@@ -100,7 +100,7 @@ impl Failure {
         if let SdkError::ServiceError(service) = error
             && let Some(code) = service.err().code()
         {
-            let message = shown(service.err().message().unwrap_or("no message"));
+            let message = service.err().message().unwrap_or("no message").to_owned();
             let is_of_the_server = service.raw().status().is_server_error();
             return match Self::of_code(action, code, message) {
                 Self::Refused { code, message, .. } if is_of_the_server => {
@@ -124,6 +124,7 @@ impl Failure {
     /// What it says of a code of the service.
     #[must_use]
     pub fn of_code(action: &'static str, code: &str, message: String) -> Self {
+        let message = shown(&message);
         match code {
             "ExpiredIteratorException" => Self::Expired,
             "ProvisionedThroughputExceededException"

@@ -16,7 +16,7 @@ use aws_sdk_kinesis::types::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::arrivals::{Answer, RECORD_MEMORY_BYTES, arrived, children};
+use super::arrivals::{Answer, arrived, children, memory_bytes};
 use super::failure::Failure;
 use super::pace::Pace;
 use super::place::Place;
@@ -151,8 +151,7 @@ impl FanOut {
         self.pace.after_answer(1, 0);
         let asked_at_ms = source.clock.now_ms().saturating_sub(PUSH_MS);
         let records = arrived(event.records, |number| source.told_broken(number));
-        let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
-        let room = source.buffer.room_for(bytes + records.len() * RECORD_MEMORY_BYTES).await;
+        let room = source.buffer.room_for(memory_bytes(&records)).await;
         // At the end of a shard there is no such number.
         if let Ok(sequence) = event.continuation_sequence_number.parse() {
             self.place = Place::After(sequence);
