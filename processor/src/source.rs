@@ -4,9 +4,12 @@ pub mod cut;
 pub mod documents;
 pub mod file;
 pub mod generator;
+pub mod inlet;
 pub mod kinesis;
 pub mod parquet;
 mod paths;
+pub mod receipts;
+pub mod stop;
 
 pub use paths::{PathError, expand};
 
