@@ -53,12 +53,19 @@ fn a_file_target_gets_the_same_bytes_as_standard_output() {
 
 #[test]
 fn misuse_exits_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 16] = [
         (
             &["--target", "firehose:flows"],
             "target scheme `firehose:` is not available in this version",
         ),
-        (&["--target", "https://localhost/"], "target scheme `https:` is not available"),
+        (&["--target", "https://localhost:port/"], "target `https://localhost:port/`: "),
+        (&["--target", "https://user:secret@localhost/"], "has no user"),
+        (&["--target", "http://localhost/", "--header"], "--header is for files"),
+        (&["--target", "kinesis:flows", "--gzip"], "--gzip is for the target `https://HOST/PATH`"),
+        (
+            &["--target", "stdout", "--payload", "plain"],
+            "--payload is for the targets `kinesis:STREAM`, `firehose:STREAM` and `https://HOST/PATH`",
+        ),
         (&["--target", "file:"], "lacks a path"),
         (&["--target", "nowhere"], "neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`"),
         (&["--target", "kinesis:two words"], "does not name a stream"),

@@ -14,7 +14,7 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput}
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_http_client::tls;
-use loadgen::kinesis::{Answer, Record, RecordError};
+use loadgen::records::{Answer, Record, RecordError};
 
 use crate::misuse;
 
