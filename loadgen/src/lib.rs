@@ -7,7 +7,7 @@
 //! log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them,
 //! and [`generator`] drives all of that. Lines then leave in one of three ways: [`payload`] and
 //! [`records`] shape them for a stream of Kinesis or Firehose, [`delivery`] sends such records as
-//! Firehose does. [`truth`] is what was
+//! Firehose does, [`objects`] writes the files that AWS puts into a bucket. [`truth`] is what was
 //! injected; [`score`](mod@score) judges findings against it.
 //!
 //! The crate shares no code with the detector that it judges. It reads no clock: event time comes
@@ -16,6 +16,7 @@
 pub mod delivery;
 pub mod format;
 pub mod generator;
+pub mod objects;
 pub mod payload;
 pub mod profile;
 pub mod records;

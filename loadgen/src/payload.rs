@@ -7,6 +7,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::line::ACCOUNT;
+
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload {
@@ -31,8 +33,6 @@ pub(crate) struct Open {
     lines: u32,
 }
 
-/// The account of the generated traffic.
-const OWNER: &str = "123456789012";
 const LOG_GROUP: &str = "/aws/vpc/flow-logs";
 const EVENTS_END: &[u8] = b"]}";
 /// The level that the service uses (facts/cloudwatch-subscription.md, 2).
@@ -113,7 +113,7 @@ impl Open {
 fn envelope_head(interface: &str) -> String {
     let stream = log_stream(interface);
     format!(
-        "{{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"{OWNER}\",\"logGroup\":\"{LOG_GROUP}\",\
+        "{{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"{ACCOUNT}\",\"logGroup\":\"{LOG_GROUP}\",\
          \"logStream\":\"{stream}\",\"subscriptionFilters\":[\"flow-logs\"],\"logEvents\":["
     )
 }

@@ -2,11 +2,13 @@
 //!
 //! Exit codes: 0 fine, 1 input or output failed or a score is below its minimum, 2 misuse.
 
+mod aws;
 mod feed;
 mod http;
 mod options;
 mod put;
 mod run;
+mod s3;
 mod score;
 mod streams;
 

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use loadgen::payload::Payload;
 use loadgen::records::{Joined, PartitionKey, Shape};
 
-use crate::{http, misuse};
+use crate::{http, misuse, s3};
 
 /// A target other than standard output and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     Kinesis,
     Firehose,
     Http,
+    S3,
 }
 
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) kinesis: KinesisOptions,
     #[command(flatten)]
     pub(crate) http: http::HttpOptions,
+    #[command(flatten)]
+    pub(crate) s3: s3::S3Options,
 }
 
 /// How fast, and where to.
@@ -97,7 +100,9 @@ enum KeyName {
 pub(crate) type Given = (&'static str, bool, &'static [Kind]);
 
 const STREAMS: &[Kind] = &[Kind::Kinesis, Kind::Firehose, Kind::Http];
-/// Back to back, an envelope is in four records of Firehose out of five small log streams.
+const OF_AWS: &[Kind] = &[Kind::Kinesis, Kind::Firehose, Kind::S3];
+const ALL: &[Kind] = &[Kind::Kinesis, Kind::Firehose, Kind::Http, Kind::S3];
+/// A reader that stops after the first envelope of a record loses three quarters.
 const ENVELOPES_PER_RECORD: u32 = 4;
 const LINES_PER_ENVELOPE: u32 = 300;
 
@@ -107,6 +112,7 @@ impl Kind {
             Self::Kinesis => "`kinesis:STREAM`",
             Self::Firehose => "`firehose:STREAM`",
             Self::Http => "`https://HOST/PATH`",
+            Self::S3 => "`s3://BUCKET/PREFIX`",
         }
     }
 }
@@ -184,11 +190,12 @@ impl Options {
             ("--aggregate", kinesis.aggregate, &[Kind::Kinesis]),
             ("--partition-key", kinesis.partition_key.is_some(), &[Kind::Kinesis]),
             ("--request-bytes", kinesis.request_bytes.is_some(), &[Kind::Kinesis]),
-            ("--in-flight", flow.in_flight.is_some(), STREAMS),
-            ("--pace", flow.pace.is_some(), STREAMS),
-            ("--endpoint-url", flow.endpoint_url.is_some(), &[Kind::Kinesis, Kind::Firehose]),
+            ("--in-flight", flow.in_flight.is_some(), ALL),
+            ("--pace", flow.pace.is_some(), ALL),
+            ("--endpoint-url", flow.endpoint_url.is_some(), OF_AWS),
         ];
         given.extend(self.http.given());
+        given.extend(self.s3.given());
         given
     }
 }

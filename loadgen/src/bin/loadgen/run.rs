@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use loadgen::{Generator, LineFormat, Plan, Profile, Scenario, truth};
 
 use crate::options::{Kind, Options};
-use crate::{http, misuse, streams, tell};
+use crate::{http, misuse, s3, streams, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,9 +41,10 @@ pub(crate) struct Arguments {
     /// Begin with a line of field names, as files on S3 do
     #[arg(long)]
     header: bool,
-    /// Where lines go: `stdout`; `file:PATH`; `kinesis:STREAM`, by its name or ARN, with the region
-    /// and the credentials that AWS tools use; or `https://HOST/PATH`, `http://HOST/PATH`, an
-    /// endpoint to which they are delivered as Amazon Data Firehose does
+    /// Where lines go: `stdout`; `file:PATH`; `https://HOST/PATH` or `http://HOST/PATH`, an endpoint
+    /// to which they are delivered as Amazon Data Firehose does; or, with the region and the
+    /// credentials that AWS tools use, `kinesis:STREAM` or `firehose:STREAM`, by its name or ARN, and
+    /// `s3://BUCKET/PREFIX`, in files as AWS publishes them
     #[arg(long)]
     target: String,
     /// Where to write what was injected, as tab-separated values
@@ -56,15 +57,13 @@ pub(crate) struct Arguments {
 enum Target<'a> {
     Stdout,
     File(&'a Path),
-    Kinesis(&'a str),
+    Stream(Kind, &'a str),
     Http(&'a str),
+    S3(s3::Address<'a>),
 }
 
 /// The last second that a timestamp of four-digit years can name.
 const YEAR_9999: u64 = 253_402_300_799;
-
-/// Schemes that the command line promises for later.
-const PLANNED_TARGETS: [&str; 2] = ["firehose", "s3"];
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let target = parse_target(arguments)?;
@@ -82,12 +81,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let mut file = File::create(path).with_context(|| format!("cannot create {shown}"))?;
             pump(&mut generator, &plan, &header, &mut file)
         }
-        Target::Kinesis(stream) => {
-            streams::run(stream, &arguments.options, &mut generator, &plan)?;
+        Target::Stream(kind, stream) => {
+            streams::run(kind, stream, &arguments.options, &mut generator, &plan)?;
             Ok(())
         }
         Target::Http(url) => {
             http::run(url, &arguments.options, &mut generator, &plan)?;
+            Ok(())
+        }
+        Target::S3(address) => {
+            s3::run(address, &arguments.options, &mut generator, &plan)?;
             Ok(())
         }
     };
@@ -106,28 +109,27 @@ fn parse_target(arguments: &Arguments) -> anyhow::Result<Target<'_>> {
         ("stdout", "") if target == "stdout" => (Target::Stdout, None),
         ("file", "") => return Err(misuse("target `file:` lacks a path")),
         ("file", path) => (Target::File(Path::new(path)), None),
-        ("kinesis", stream) => {
-            streams::check_stream(stream)?;
-            (Target::Kinesis(stream), Some(Kind::Kinesis))
+        ("kinesis" | "firehose", stream) => {
+            let kind = if scheme == "kinesis" { Kind::Kinesis } else { Kind::Firehose };
+            streams::check_stream(kind, stream)?;
+            (Target::Stream(kind, stream), Some(kind))
         }
         ("http" | "https", _) => {
             http::check_url(target)?;
             (Target::Http(target), Some(Kind::Http))
         }
-        (scheme, _) if PLANNED_TARGETS.contains(&scheme) => {
-            return Err(misuse(format!(
-                "target scheme `{scheme}:` is not available in this version"
-            )));
-        }
+        ("s3", rest) => (Target::S3(s3::address(rest)?), Some(Kind::S3)),
         _ => {
             return Err(misuse(format!(
                 "target `{target}` is neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`, nor \
-                 `https://HOST/PATH`"
+                 `firehose:STREAM`, nor `https://HOST/PATH`, nor `s3://BUCKET/PREFIX`"
             )));
         }
     };
     if arguments.header && kind.is_some() {
-        return Err(misuse("--header is for files: records of a stream have none"));
+        return Err(misuse(
+            "--header is for files: records of a stream have none, and objects of S3 one each",
+        ));
     }
     arguments.options.check(kind)?;
     Ok(target)

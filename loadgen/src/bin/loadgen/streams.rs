@@ -1,4 +1,5 @@
-//! `--target kinesis:STREAM`: the asynchronous shell around the pure part, `loadgen::records`.
+//! `--target kinesis:STREAM` and `firehose:STREAM`: the asynchronous shell around the pure part,
+//! `loadgen::records`.
 //!
 //! One task generates and shapes; each request is a task of its own, of which a bounded number runs.
 
@@ -6,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use loadgen::records::{Attempts, Limits, Next, PUT_RECORDS, Packer, Record, Request, Shaper};
+use loadgen::delivery::is_stream_arn;
+use loadgen::records::{
+    Attempts, Limits, Next, PUT_RECORD_BATCH, PUT_RECORDS, Packer, Record, Request, Shaper,
+};
 use loadgen::{Generator, Origin, Plan};
 
 use crate::feed::{InFlight, Outlet, feed};
 use crate::options::{Kind, Options};
-use crate::put::{self, Put};
-use crate::{misuse, tell};
+use crate::put::Put;
+use crate::{aws, misuse, tell};
 
 /// What was put, and what was not.
 #[derive(Debug, Default)]
@@ -37,21 +41,28 @@ const IN_FLIGHT: u32 = 8;
 /// # Errors
 /// When the stream cannot be written to, or some records were given up.
 pub(crate) fn run(
+    kind: Kind,
     stream: &str,
     options: &Options,
     generator: &mut Generator,
     plan: &Plan,
 ) -> anyhow::Result<()> {
-    let bytes_max = options.kinesis.request_bytes.unwrap_or(REQUEST_BYTES) as usize;
+    let limits = match kind {
+        Kind::Firehose => PUT_RECORD_BATCH,
+        _ => {
+            let bytes_max = options.kinesis.request_bytes.unwrap_or(REQUEST_BYTES) as usize;
+            Limits { bytes_max, ..PUT_RECORDS }
+        }
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tally = runtime.block_on(async {
-        let client = put::client(options.flow.endpoint_url.as_deref()).await?;
+        let config = aws::config(options.flow.endpoint_url.as_deref()).await?;
         let mut sender = Sender {
-            put: Arc::new(Put::new(client, stream)),
-            shaper: Shaper::new(options.shape(Kind::Kinesis, plan.seed)),
+            put: Arc::new(Put::new(kind, &config, stream)),
+            shaper: Shaper::new(options.shape(kind, plan.seed)),
             shaped: Vec::new(),
-            packer: Packer::new(Limits { bytes_max, ..PUT_RECORDS }),
+            packer: Packer::new(limits),
             in_flight: InFlight::new(options.in_flight(IN_FLIGHT)),
             tally: Tally::default(),
         };
@@ -176,12 +187,15 @@ impl Tally {
 ///
 /// # Errors
 /// A misuse that says what a stream is called.
-pub(crate) fn check_stream(stream: &str) -> anyhow::Result<()> {
+pub(crate) fn check_stream(kind: Kind, stream: &str) -> anyhow::Result<()> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let is_name = (1..=128).contains(&stream.len()) && stream.bytes().all(legal);
-    let is_arn = stream.starts_with("arn:") && stream.contains(":stream/");
+    let (scheme, length_max, is_arn) = match kind {
+        Kind::Firehose => ("firehose", 64, is_stream_arn(stream)),
+        _ => ("kinesis", 128, stream.starts_with("arn:") && stream.contains(":stream/")),
+    };
+    let is_name = (1..=length_max).contains(&stream.len()) && stream.bytes().all(legal);
     if is_name || is_arn {
         return Ok(());
     }
-    Err(misuse(format!("target `kinesis:{stream}` does not name a stream: write its name or ARN")))
+    Err(misuse(format!("target `{scheme}:{stream}` does not name a stream: write its name or ARN")))
 }
