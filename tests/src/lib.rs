@@ -10,6 +10,7 @@
 
 pub mod aws;
 mod files;
+pub mod http;
 pub mod kinesis;
 mod kinesis_mock;
 mod ministack;
