@@ -195,10 +195,13 @@ impl Connection {
         Reply { status, headers, body }
     }
 
-    /// Whether the other side has closed it.
+    /// Whether the other side closes it, whatever it says before.
     #[must_use]
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+        match io::copy(&mut self.0, &mut io::sink()) {
+            Ok(_) => true,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 }
 
