@@ -1,5 +1,6 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
+pub mod ahead;
 mod content;
 pub mod cut;
 pub mod documents;

@@ -64,12 +64,12 @@ impl Refusal {
             };
         };
         let told = answer.to_string();
-        match (answer.code.as_deref(), error) {
+        match (answer.code.as_deref(), answer.status.get(..3)) {
             (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken"), _)
             | (Some("InvalidToken" | "RequestTimeTooSkewed"), _)
-            | (_, object_store::Error::Unauthenticated { .. }) => Self::Unauthenticated(told),
-            (_, object_store::Error::PermissionDenied { .. }) => Self::Denied(told),
-            (_, object_store::Error::NotFound { .. }) => Self::NotFound(told),
+            | (_, Some("401")) => Self::Unauthenticated(told),
+            (_, Some("403")) => Self::Denied(told),
+            (_, Some("404")) => Self::NotFound(told),
             _ => Self::Answered(told),
         }
     }

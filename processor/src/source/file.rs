@@ -38,6 +38,12 @@ impl Files {
         Arc::clone(&self.consumed_bytes)
     }
 
+    /// Counts them where others count too.
+    pub(super) fn counting_into(mut self, consumed_bytes: Arc<AtomicU64>) -> Self {
+        self.consumed_bytes = consumed_bytes;
+        self
+    }
+
     fn open(&self, path: &Path, name: &Arc<str>) -> Result<Content, SourceError> {
         let failed = |error| SourceError::Open { path: Arc::clone(name), error };
         let is_stdin = path.as_os_str() == STDIN;

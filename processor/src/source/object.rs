@@ -6,7 +6,9 @@
 
 mod buckets;
 mod failure;
+mod listing;
 mod ranges;
+mod time;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use tokio::runtime::Handle;
 
 pub use buckets::{BucketError, Buckets};
 pub use failure::ObjectError;
+pub use listing::{ListError, Listed, OBJECTS_MAX, find};
 pub(super) use ranges::Remote;
 use ranges::{RANGE_BYTES_MAX, Ranges};
+pub use time::Period;
 
 use super::content::{Content, Counted};
 use super::parquet::{Columns, ParquetFile};
@@ -29,7 +33,7 @@ use crate::batch::{Batch, Extent};
 pub const MEMORY_BYTES_MAX: u64 = 2 * RANGE_BYTES_MAX;
 
 /// Which object.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Object {
     /// Its bucket's name.
     pub bucket: Arc<str>,
@@ -49,7 +53,6 @@ pub struct ObjectBatches {
     etag: Arc<str>,
     /// `None` when it was read to its end, or to an error.
     content: Option<Content>,
-    consumed_bytes: Arc<AtomicU64>,
 }
 
 /// Opens an object of `bucket`, of Parquet these `columns`. Its first range is fetched, others as batches are taken. Both
@@ -64,21 +67,36 @@ pub fn open(
     object: &Object,
     columns: Columns,
 ) -> Result<ObjectBatches, SourceError> {
-    open_with(runtime, bucket, object, (columns, RANGE_BYTES_MAX))
+    open_with(runtime, bucket, object, Reading { columns, ..Reading::default() })
 }
 
-fn open_with(
+/// How an object is read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) columns: Columns,
+    /// Counts the bytes of the object that were read.
+    pub(super) consumed_bytes: Arc<AtomicU64>,
+    pub(super) range_bytes_max: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let (columns, consumed_bytes) = (Columns::Used, Arc::default());
+        Self { columns, consumed_bytes, range_bytes_max: RANGE_BYTES_MAX }
+    }
+}
+
+pub(super) fn open_with(
     runtime: &Handle,
     bucket: &Arc<dyn ObjectStore>,
     object: &Object,
-    (columns, range_bytes_max): (Columns, u64),
+    Reading { columns, consumed_bytes, range_bytes_max }: Reading,
 ) -> Result<ObjectBatches, SourceError> {
     let name = printable(&object.to_string());
     let opened = Remote::open(runtime, bucket, object, range_bytes_max);
     let (remote, first) =
         opened.map_err(|error| SourceError::Object { name: Arc::clone(&name), error })?;
     let etag = Arc::clone(remote.etag());
-    let consumed_bytes = Arc::<AtomicU64>::default();
     let bytes = Arc::clone(&consumed_bytes);
     let raw = Ranges::new(remote.clone(), first.clone());
     let content = Content::open(Box::new(Counted { raw, bytes }), &name, columns, || {
@@ -91,7 +109,7 @@ fn open_with(
         };
         Some(file.map(|file| file.counting_into(Arc::clone(&consumed_bytes))))
     })?;
-    Ok(ObjectBatches { name, etag, content: Some(content), consumed_bytes })
+    Ok(ObjectBatches { name, etag, content: Some(content) })
 }
 
 impl ObjectBatches {
@@ -99,12 +117,6 @@ impl ObjectBatches {
     #[must_use]
     pub const fn etag(&self) -> &Arc<str> {
         &self.etag
-    }
-
-    /// Bytes of the object that were read so far, for progress.
-    #[must_use]
-    pub fn consumed_bytes(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.consumed_bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Buckets by name: region, endpoint and credentials as the AWS SDK finds them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,9 +11,10 @@ use aws_config::SdkConfig;
 use aws_sdk_kinesis::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use indexmap::IndexMap;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
+use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 
-use crate::s3::{AddressError, CredentialsError, innermost, is_bucket};
+use crate::s3::{AddressError, Answer, CredentialsError, innermost, is_bucket};
 
 /// Buckets by name, with the AWS SDK's credentials, region and endpoint.
 pub struct Buckets {
@@ -20,6 +22,8 @@ pub struct Buckets {
     endpoint_url: Option<String>,
     credentials: Option<Arc<SdkCredentials>>,
     known: std::sync::Mutex<Known>,
+    /// Where buckets were found to be that are in another region.
+    moved: std::sync::Mutex<BTreeMap<String, String>>,
 }
 
 /// Clients by region and bucket, the oldest first.
@@ -64,10 +68,11 @@ impl Buckets {
             Arc::new(SdkCredentials { provider, latest })
         });
         let region = sdk.region().map_or(DEFAULT_REGION, |region| region.as_ref()).to_owned();
-        Self { region, endpoint_url, credentials, known: std::sync::Mutex::default() }
+        let (known, moved) = (std::sync::Mutex::default(), std::sync::Mutex::default());
+        Self { region, endpoint_url, credentials, known, moved }
     }
 
-    /// The bucket of this name; `None` is the region that everything is in.
+    /// The bucket of this name; `None` is the region that everything is in, unless [`Self::follow`] found it elsewhere.
     ///
     /// # Errors
     /// When no bucket can have this name, or the environment has what S3 cannot be used with.
@@ -79,11 +84,50 @@ impl Buckets {
         Ok(self.client(name, region)?)
     }
 
+    /// The same bucket, to list it.
+    pub(super) fn pages(&self, name: &str) -> Result<Arc<dyn PaginatedListStore>, BucketError> {
+        Ok(self.client(name, None)?)
+    }
+
+    /// Whether `error` was that the bucket is in another region, and it is known now in which: it is asked there from now on.
+    pub async fn follow(&self, name: &str, error: &object_store::Error) -> bool {
+        let region = match Answer::of(error) {
+            Some(Answer { region: Some(region), .. }) => Some(region),
+            // The answer to a request for the head of something has no body that would say it.
+            Some(Answer { status, code: None, .. })
+                if status.starts_with("30") || status.starts_with("400") =>
+            {
+                self.ask_region(name).await
+            }
+            None if innermost(error).contains("redirect") => self.ask_region(name).await,
+            _ => None,
+        };
+        let Some(region) = region.filter(|region| is_region(region)) else { return false };
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = moved.insert(name.to_owned(), region.clone());
+        before.as_ref().unwrap_or(&self.region) != &region
+    }
+
+    /// Any answer of S3 about a bucket says where it is, even that it is not there.
+    async fn ask_region(&self, name: &str) -> Option<String> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_MAX)
+            .timeout(SILENCE_MAX)
+            .build()
+            .ok()?;
+        let url = format!("{}/{name}", self.endpoint_url(&self.region).trim_end_matches('/'));
+        let answer = client.head(url).send().await.ok()?;
+        let region = answer.headers().get("x-amz-bucket-region")?;
+        region.to_str().ok().map(str::to_owned)
+    }
+
     fn client(&self, name: &str, region: Option<&str>) -> Result<Arc<AmazonS3>, BucketError> {
         if !is_bucket(name) {
             return Err(BucketError::Name(AddressError::Bucket));
         }
-        let region = region.unwrap_or(&self.region);
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let region = region.or(moved.as_deref()).unwrap_or(&self.region);
         if !is_region(region) {
             return Err(BucketError::Environment("AWS_REGION is not the name of a region".into()));
         }
@@ -209,3 +253,6 @@ impl CredentialProvider for SdkCredentials {
         Box::pin(self.get())
     }
 }
+
+#[cfg(test)]
+mod tests;

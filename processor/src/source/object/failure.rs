@@ -30,8 +30,8 @@ pub enum ObjectError {
         /// How many should have.
         expected: u64,
     },
-    /// The runtime that fetches is gone.
-    #[error("the program is ending")]
+    /// What fetches it is gone.
+    #[error("it was not read to its end: the program is ending")]
     Ended,
 }
 
