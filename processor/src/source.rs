@@ -1,10 +1,12 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
 pub mod ahead;
+mod clock;
 mod content;
 pub mod cut;
 pub mod documents;
 pub mod file;
+pub mod firehose;
 pub mod generator;
 pub mod inlet;
 pub mod kinesis;
@@ -13,6 +15,7 @@ pub mod parquet;
 mod paths;
 pub mod receipts;
 pub mod stop;
+mod told;
 
 pub use paths::{PathError, expand};
 

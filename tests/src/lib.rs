@@ -10,12 +10,15 @@
 
 pub mod aws;
 mod files;
+pub mod http;
 pub mod kinesis;
 mod kinesis_mock;
 mod ministack;
 mod program;
+pub mod records;
 mod s3;
 mod server_process;
+mod service;
 mod traffic;
 
 use std::io::{self, Write};
@@ -26,6 +29,7 @@ pub use kinesis_mock::KinesisMock;
 pub use ministack::Ministack;
 pub use program::{Program, Run, Running, Signal, flowscout, loadgen};
 pub use s3::{AccessKey, Object, S3};
+pub use service::{Service, address_behind, now, wait_for};
 pub use traffic::{Traffic, captures};
 
 /// The folder of the workspace.

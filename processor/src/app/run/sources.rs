@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow};
+use prometheus_client::collector::Collector;
 
 use super::super::{Failure, aws, io_failure, misuse, random_number};
 use super::watcher::Told;
 use crate::config::Config;
 use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
+use crate::source::firehose::{self, Firehose};
 use crate::source::inlet::{self, Batches, Inlet};
 use crate::source::kinesis::{self, Kinesis, StoreKind};
 use crate::source::stop::Stop;
+use crate::telemetry::metrics::Fold;
+use crate::telemetry::requests::Requests;
 use crate::telemetry::shards::Shards;
 
 /// Sources that run, each waited for by a thread.
@@ -21,7 +25,8 @@ pub(super) struct Sources(Vec<JoinHandle<Result<(), anyhow::Error>>>);
 /// What is counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meters {
-    pub(super) shards: Shards,
+    shards: Shards,
+    requests: Requests,
 }
 
 /// Where and until when they read.
@@ -35,11 +40,19 @@ struct Shared<'s> {
 /// Refuses a configuration that says of no source where it is.
 pub(super) fn check(config: &Config, path: &Path) -> Result<(), Failure> {
     let sources = &config.sources;
-    if !sources.kinesis.streams.is_empty() {
+    if !sources.kinesis.streams.is_empty() || !sources.firehose.listen.is_empty() {
         return Ok(());
     }
-    let hint = "sources.kinesis.streams is empty: there is nothing to read";
+    let hint =
+        "sources.kinesis.streams and sources.firehose.listen are empty: there is nothing to read";
     Err(misuse(anyhow!("{}: {hint}", path.display())))
+}
+
+impl Meters {
+    /// As they are scraped, with what the fold has seen.
+    pub(super) fn collectors(&self, fold: &Fold) -> Vec<Box<dyn Collector>> {
+        vec![Box::new(self.shards.clone()), Box::new(self.requests.clone()), Box::new(fold.clone())]
+    }
 }
 
 impl Sources {
@@ -56,6 +69,10 @@ impl Sources {
         if !config.sources.kinesis.streams.is_empty() {
             let kinesis = kinesis(&config.sources.kinesis, &shared)?;
             sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
+        }
+        if !config.sources.firehose.listen.is_empty() {
+            let firehose = firehose(&config.sources.firehose, &shared)?;
+            sources.wait_for("firehose", stop, move || Ok(firehose.join()?))?;
         }
         Ok((sources, batches))
     }
@@ -87,6 +104,18 @@ impl Sources {
         self.0.push(thread.context("cannot start").map_err(io_failure)?);
         Ok(())
     }
+}
+
+fn firehose(config: &firehose::Config, shared: &Shared<'_>) -> Result<Firehose, Failure> {
+    let parts = firehose::Parts {
+        access_keys: std::env::var("FLOWSCOUT_FIREHOSE_ACCESS_KEYS").ok(),
+        inlet: shared.inlet.clone(),
+        receipts: shared.told.receipts.clone(),
+        requests: shared.meters.requests.clone(),
+        stopped: shared.stop.stopped(),
+    };
+    Firehose::start(config, parts)
+        .map_err(|error| if error.is_misuse() { misuse(error) } else { io_failure(error) })
 }
 
 /// The leases' thread, then the shards'.
