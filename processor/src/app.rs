@@ -7,6 +7,7 @@ mod aws;
 mod check;
 mod decode_command;
 mod demo;
+mod inputs;
 mod replay;
 mod report;
 mod run;

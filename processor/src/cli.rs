@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -87,9 +88,16 @@ pub struct Run {
 /// `flowscout replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-` is standard input.
+    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-` is standard input; `s3://BUCKET/PREFIX`
+    /// means all flow logs below it, or the one object of this name.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Of S3, only objects of this time or later, as `2026-01-02` or `2026-01-02T03:04:05Z`, by the time in their names.
+    #[arg(long, value_name = "TIME", value_parser = unix_time)]
+    pub from: Option<u64>,
+    /// Of S3, only objects before this time.
+    #[arg(long, value_name = "TIME", value_parser = unix_time)]
+    pub to: Option<u64>,
     /// The format of lines without a header.
     #[command(flatten)]
     pub format: Format,
@@ -111,7 +119,8 @@ pub struct Replay {
 /// `flowscout decode`.
 #[derive(Debug, Args)]
 pub struct Decode {
-    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-`, the default, is standard input.
+    /// Files, folders and patterns: text, JSON envelopes, Parquet, plain or gzip; `-`, the default, is standard input;
+    /// `s3://BUCKET/PREFIX` means all flow logs below it, or the one object of this name.
     #[arg(default_value = "-", value_name = "PATH")]
     pub paths: Vec<String>,
     /// The format of lines without a header.
@@ -169,6 +178,41 @@ pub enum ReportFormat {
     None,
 }
 
+/// Seconds of Unix time: the beginning of a day in UTC, or a time with its offset.
+fn unix_time(text: &str) -> Result<u64, String> {
+    let problem =
+        "not a time such as 2026-01-02, 2026-01-02T03:04:05Z or 2026-01-02T03:04:05+01:00";
+    let parse = || {
+        let (time, offset_s) = match text.get(10..) {
+            Some("") => (format!("{text}T00:00:00Z"), 0),
+            _ if text.ends_with(['Z', 'z']) => (text.to_owned(), 0),
+            _ => {
+                let (time, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+                (format!("{time}Z"), offset_s(offset)?)
+            }
+        };
+        let time = humantime::parse_rfc3339(&time.to_ascii_uppercase()).ok()?;
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        since.as_secs().checked_add_signed(-offset_s)
+    };
+    parse().ok_or_else(|| problem.to_owned())
+}
+
+/// Of `+01:00`.
+fn offset_s(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    let is_number = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |text: &str| is_number(text).then(|| text.parse::<i64>().ok()).flatten();
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let offset_s = (hours * 60 + minutes) * 60;
+    match text.get(..1)? {
+        _ if hours > 23 || minutes > 59 => None,
+        "+" => Some(offset_s),
+        "-" => Some(-offset_s),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -178,5 +222,34 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_days_in_utc_or_have_an_offset() {
+        let time = 1_767_323_045;
+        assert_eq!(unix_time("2026-01-02"), Ok(time - (3 * 60 + 4) * 60 - 5));
+        for text in [
+            "2026-01-02T03:04:05Z",
+            "2026-01-02t03:04:05z",
+            "2026-01-02T04:34:05+01:30",
+            "2026-01-01T20:04:05-07:00",
+        ] {
+            assert_eq!(unix_time(text), Ok(time), "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-30",
+            "20260102",
+            "2026-01-02T03:04:05",
+            "2026-01-02T03:04:05+25:00",
+            "2026-01-02T03:04:05*01:00",
+            "1969-01-01",
+            "yesterday",
+            "ääääää",
+        ] {
+            assert!(unix_time(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
+pub mod ahead;
 mod clock;
+mod content;
 pub mod cut;
 pub mod documents;
 pub mod file;
@@ -8,6 +10,7 @@ pub mod firehose;
 pub mod generator;
 pub mod inlet;
 pub mod kinesis;
+pub mod object;
 pub mod parquet;
 mod paths;
 pub mod receipts;
@@ -58,4 +61,44 @@ pub enum SourceError {
         /// Why.
         error: parquet::ParquetError,
     },
+    /// It is in S3, and could not be opened.
+    #[error("{name}: {error}")]
+    Object {
+        /// `s3://bucket/key`.
+        name: Arc<str>,
+        /// Why.
+        error: object::ObjectError,
+    },
+}
+
+impl SourceError {
+    /// Whether reading it again cannot help: it is corrupt, too large, or written in a way that is not supported. Otherwise it
+    /// was not found, not permitted or not reached, which may change.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::Open { error, .. }
+            | Self::Read { error, .. }
+            | Self::ReadDocument { error, .. }
+            | Self::Parquet { error: parquet::ParquetError::Read(error), .. } => {
+                is_of_content(error)
+            }
+            Self::Parquet { .. } => true,
+            Self::Object { error, .. } => error.is_of_content(),
+        }
+    }
+}
+
+/// What neither the system nor S3 said, a decompressor said.
+fn is_of_content(error: &io::Error) -> bool {
+    let of_object = error.get_ref().and_then(|error| error.downcast_ref::<object::ObjectError>());
+    error.raw_os_error().is_none() && of_object.is_none_or(object::ObjectError::is_of_content)
+}
+
+/// A name as messages show it: it may hold bytes that a terminal obeys.
+fn printable(name: &str) -> Arc<str> {
+    let escape = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    name.chars().map(escape).collect::<String>().into()
 }

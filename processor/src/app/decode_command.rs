@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Number};
 
+use super::inputs::Found;
 use super::{Failure, formats, io_failure, misuse, terminal};
 use crate::batch::RowGroup;
 use crate::cli::Decode;
@@ -14,19 +15,20 @@ use crate::decode::{
     Decoded, Decoder, Letter, Limits, Oddities, Reader, Refusal, Splitter, Value, fields,
 };
 use crate::flow::Layout;
+use crate::source::ahead::Inputs;
 use crate::source::parquet::Columns;
-use crate::source::{self, file::Files};
 
 pub(super) fn run(options: &Decode) -> Result<ExitCode, Failure> {
     let config = options.config.as_deref().map(Config::load).transpose().map_err(misuse)?;
     let config = config.unwrap_or_default().decode;
     let (formats, notes) = formats(&options.format, &config)?;
     notes.iter().for_each(|note| terminal::complain(note));
-    let paths = source::expand(&options.paths).map_err(misuse)?;
+    let found = Found::among(&options.paths, None)?;
+    let runtime = found.handle();
     let mut decoder = Decoder::new(formats, config.limits());
     let mut printer = Printer::new(config.limits());
     let mut code = ExitCode::SUCCESS;
-    for item in Files::new(paths, Columns::All) {
+    for item in Inputs::new(found.inputs, Columns::All, runtime) {
         match item {
             Ok(batch) => {
                 let decoded = decoder.decode(&batch, &mut printer);

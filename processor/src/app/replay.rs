@@ -1,6 +1,6 @@
 //! `flowscout replay`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 
+use super::inputs::Found;
 use super::report::{Report, Told};
 use super::{Failure, detection, detector, io_failure, misuse, open_letters, terminal};
 use crate::batch::BatchId;
@@ -22,8 +23,10 @@ use crate::pipeline::{self, Observer, Outcome};
 use crate::signal::{Signal, Status};
 use crate::sink::JsonLines;
 use crate::sink::dead_letters::{self, DeadLetters};
+use crate::source::SourceError;
+use crate::source::ahead::Inputs;
+use crate::source::object::Period;
 use crate::source::parquet::Columns;
-use crate::source::{self, SourceError, file::Files};
 
 pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     let (config, settings, mut notes) = detection(&options.detection, &options.format)?;
@@ -31,18 +34,19 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     if options.report != ReportFormat::Json {
         notes.iter().for_each(|note| terminal::complain(note));
     }
-    let paths = source::expand(&options.paths).map_err(misuse)?;
+    let found = Found::among(&options.paths, period(options)?)?;
     let dead_letters = dead_letters(options, &config);
-    refuse_input_as_output("--signals", options.signals.as_deref(), &paths)?;
-    refuse_input_as_output("dead letters", Some(Path::new(&dead_letters.path)), &paths)?;
+    refuse_input_as_output("--signals", options.signals.as_deref(), &found)?;
+    refuse_input_as_output("dead letters", Some(Path::new(&dead_letters.path)), &found)?;
     // First, since a mistake in the name of a bucket must not cost the signals of an earlier run.
     let letters = open_letters(&dead_letters, LETTERS_WAIT_MAX)?;
     let sink = options.signals.as_deref().map(open_sink).transpose()?;
     let mut detector = detector(&config, &settings)?;
-    let bar = terminal::progress(size_of(&paths), "{bar:40} {percent}% {msg} ETA {eta}");
-    let files = Files::new(paths, Columns::Used);
+    let bar = terminal::progress(found.bytes(), "{bar:40} {percent}% {msg} ETA {eta}");
+    let runtime = found.handle();
+    let inputs = Inputs::new(found.inputs, Columns::Used, runtime);
     let mut observer = Watcher {
-        consumed_bytes: files.consumed_bytes(),
+        consumed_bytes: inputs.consumed_bytes(),
         bar,
         sink,
         letters,
@@ -52,7 +56,7 @@ pub(super) fn run(options: &Replay) -> Result<ExitCode, Failure> {
     };
     let started = now();
     tracing::info!(workers = settings.workers, "replay begins");
-    let outcome = pipeline::run(files, &settings, &mut detector, &mut observer);
+    let outcome = pipeline::run(inputs, &settings, &mut detector, &mut observer);
     let elapsed = started.elapsed();
     let letters = observer.finish_letters();
     observer.bar.finish_and_clear();
@@ -89,14 +93,10 @@ pub(super) fn open_sink(path: &Path) -> Result<JsonLines, Failure> {
 }
 
 /// Creating the output would empty a file that is about to be read.
-fn refuse_input_as_output(
-    what: &str,
-    output: Option<&Path>,
-    inputs: &[PathBuf],
-) -> Result<(), Failure> {
+fn refuse_input_as_output(what: &str, output: Option<&Path>, found: &Found) -> Result<(), Failure> {
     let Some(Ok(output)) = output.map(Path::canonicalize) else { return Ok(()) };
     let is_input =
-        inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output));
+        found.files().any(|input| input.canonicalize().is_ok_and(|input| input == output));
     if is_input {
         let path = output.display();
         return Err(misuse(anyhow!("{what}: {path} is one of the files to be read")));
@@ -129,9 +129,18 @@ fn dead_letters(options: &Replay, config: &Config) -> dead_letters::Config {
     dead_letters
 }
 
-fn size_of(paths: &[PathBuf]) -> u64 {
-    let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
-    paths.iter().map(size).sum()
+/// `None` when neither end is given.
+fn period(options: &Replay) -> Result<Option<Period>, Failure> {
+    if options.from.is_none() && options.to.is_none() {
+        return Ok(None);
+    }
+    let Period { from_s, to_s } = Period::ALWAYS;
+    let period =
+        Period { from_s: options.from.unwrap_or(from_s), to_s: options.to.unwrap_or(to_s) };
+    if period.from_s >= period.to_s {
+        return Err(misuse(anyhow!("--from must be before --to, which is not in it any more")));
+    }
+    Ok(Some(period))
 }
 
 /// Unreadable files that are named one by one; a folder of broken files must not fill memory.

@@ -1,5 +1,6 @@
 //! Which files a list of paths, patterns and folders means, in which order.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -59,7 +60,7 @@ pub fn expand(paths: &[String]) -> Result<Vec<PathBuf>, PathError> {
     // A file that is named twice, or by two patterns, is one file: its bytes must not count twice.
     let mut known = BTreeSet::new();
     files.retain(|path| path.canonicalize().map_or(true, |path| known.insert(path)));
-    files.sort_by_cached_key(|path| slot_of(path));
+    files.sort_by_cached_key(|path| slot_of(&name_of(path)).map(str::to_owned));
     Ok(files)
 }
 
@@ -85,46 +86,48 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PathError> {
         // Links to folders are not followed: they could lead in a circle.
         if kind.is_dir() {
             walk(&path, found)?;
-        } else if is_log(&path) && path.is_file() {
+        } else if is_log(&name_of(&path)) && path.is_file() {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn is_log(path: &Path) -> bool {
+/// The last part of a path.
+pub(super) fn name_of(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+/// Whether a file or an object in a folder is taken for a log.
+pub(super) fn is_log(name: &str) -> bool {
     let is_known = |extension: &std::ffi::OsStr| {
         ["log", "gz", "parquet"].iter().any(|known| extension == *known)
     };
-    path.extension().is_some_and(is_known)
-        || path.file_name().is_some_and(|name| is_delivery(&name.to_string_lossy()))
+    Path::new(name).extension().is_some_and(is_known) || is_delivery(name)
 }
 
-/// Whether Firehose names its objects so: `…-2026-11-24-09-30-05-` and a UUID (AWS page "Configure Amazon S3 object name
-/// format").
+/// Firehose's `-2026-11-24-09-30-05-` and a UUID (AWS page "Configure Amazon S3 object name format"), as [`is_like`] has it.
+pub(super) const TIME_AND_UUID: &str = "-0000-00-00-00-00-00-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+/// Whether Firehose names its objects so, unless it is told to give them an ending.
 fn is_delivery(name: &str) -> bool {
-    const TIME_AND_UUID: &str = "-0000-00-00-00-00-00-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    let Some(start) = name.len().checked_sub(TIME_AND_UUID.len()) else { return false };
-    name.bytes().skip(start).zip(TIME_AND_UUID.bytes()).all(|(byte, kind)| match kind {
-        b'0' => byte.is_ascii_digit(),
-        b'x' => byte.is_ascii_hexdigit(),
-        _ => byte == kind,
-    })
+    let start = name.len().checked_sub(TIME_AND_UUID.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|end| is_like(end, TIME_AND_UUID))
 }
 
-/// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files"; empty for other names, which therefore keep their order
-/// and come first.
-fn slot_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_slot = |part: &&str| {
-        part.len() == 14
-            && part.bytes().enumerate().all(|(place, byte)| match place {
-                8 => byte == b'T',
-                13 => byte == b'Z',
-                _ => byte.is_ascii_digit(),
-            })
-    };
-    name.split('_').find(is_slot).unwrap_or_default().to_owned()
+/// Whether digits stand where `kind` has 0, hexadecimal digits where it has x, and elsewhere what it has.
+pub(super) fn is_like(text: &str, kind: &str) -> bool {
+    text.len() == kind.len()
+        && text.bytes().zip(kind.bytes()).all(|(byte, kind)| match kind {
+            b'0' => byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_hexdigit(),
+            _ => byte == kind,
+        })
+}
+
+/// The slot in `…_20180620T1620Z_…`, AWS page "Flow log files". Files without one keep their order and come first.
+pub(super) fn slot_of(name: &str) -> Option<&str> {
+    name.split('_').find(|part| is_like(part, "00000000T0000Z"))
 }
 
 #[cfg(test)]
