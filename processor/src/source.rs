@@ -3,10 +3,12 @@
 pub mod cut;
 pub mod documents;
 pub mod file;
+mod foreign_text;
 pub mod generator;
 pub mod kinesis;
 pub mod parquet;
 mod paths;
+pub mod s3;
 
 pub use paths::{PathError, expand};
 
