@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::flow::Layout;
 
 /// Names one batch of one source; equal input gives equal ids.
-#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct BatchId {
     /// The file, endpoint, or `stream/shard`, as messages show it.
     pub source: Arc<str>,
@@ -24,7 +24,7 @@ pub struct BatchId {
 }
 
 /// Where in its source a batch lies.
-#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Extent {
     /// From this byte on, counted behind decompression; for a Parquet file, its row group.
     Offset(u64),
@@ -34,6 +34,22 @@ pub enum Extent {
         first: Arc<str>,
         /// Sequence number of the last.
         last: Arc<str>,
+    },
+    /// One request of Firehose, whole. Its size is part of the name: a client that gives all its requests one id loses none.
+    Request {
+        /// `X-Amz-Firehose-Request-Id`.
+        id: Arc<str>,
+        /// How many records it has.
+        records: u32,
+        /// How many bytes they have together.
+        bytes: u64,
+    },
+    /// From this byte on, as with [`Extent::Offset`], of an object of S3, in one version of it.
+    Object {
+        /// Which version.
+        etag: Arc<str>,
+        /// Where in it.
+        offset_bytes: u64,
     },
 }
 
@@ -60,6 +76,8 @@ pub enum Content {
     },
     /// One row group of a Parquet file.
     Rows(RowGroup),
+    /// What names data that could not be had after all tries.
+    Unreadable(Bytes),
 }
 
 /// A block of text.
@@ -84,7 +102,8 @@ impl BatchId {
     #[must_use]
     pub fn origin(&self) -> Arc<str> {
         match &self.extent {
-            Extent::Offset(_) => Arc::clone(&self.source),
+            Extent::Offset(_) | Extent::Object { .. } => Arc::clone(&self.source),
+            Extent::Request { id, .. } => format!("{}@{id}", self.source).into(),
             Extent::Records { first, .. } => format!("{}@{first}", self.source).into(),
         }
     }
@@ -96,6 +115,10 @@ impl fmt::Display for BatchId {
             Extent::Offset(bytes) => write!(formatter, "{}@{bytes}", self.source),
             Extent::Records { first, last } => {
                 write!(formatter, "{}@{first}..={last}", self.source)
+            }
+            Extent::Request { id, .. } => write!(formatter, "{}@{id}", self.source),
+            Extent::Object { etag, offset_bytes } => {
+                write!(formatter, "{}#{etag}@{offset_bytes}", self.source)
             }
         }
     }

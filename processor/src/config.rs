@@ -125,6 +125,7 @@ impl Config {
             unpacking: workers * 2 * self.decode.decompressed_bytes_max,
             dead_letters: self.dead_letters.memory_bytes_max(),
             sources: self.sources.kinesis.memory_bytes_max(),
+            applied: crate::pipeline::APPLIED_BYTES_MAX,
         }
     }
 
@@ -237,6 +238,8 @@ pub struct MemoryBudget {
     pub dead_letters: usize,
     /// What `flowscout run` reads ahead.
     pub sources: usize,
+    /// Which requests and objects were applied, so that none counts twice.
+    pub applied: usize,
 }
 
 impl MemoryBudget {
@@ -244,7 +247,7 @@ impl MemoryBudget {
     #[must_use]
     pub const fn total(&self) -> usize {
         let state = self.entities + self.allocator + self.findings + self.volumes;
-        state + self.batches + self.unpacking + self.dead_letters + self.sources
+        state + self.batches + self.unpacking + self.dead_letters + self.sources + self.applied
     }
 }
 

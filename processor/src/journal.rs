@@ -3,6 +3,10 @@
 //! The memory journal is for sources that can be read again: replay, demo, tests. It is durable by nothing, and its order is
 //! what makes the fold deterministic although workers finish out of order.
 
+mod applied;
+
+pub use applied::{APPLIED_BYTES_MAX, Applied};
+
 use std::collections::BTreeMap;
 
 use crate::combine::Partial;

@@ -18,6 +18,7 @@ use crate::decode::{
 use crate::detect::Detector;
 use crate::flow::Line;
 use crate::journal;
+pub use crate::journal::APPLIED_BYTES_MAX;
 use crate::signal::Signal;
 
 /// How many threads, and how the core is keyed.
@@ -51,7 +52,8 @@ impl Settings {
 pub trait Observer<E> {
     /// A rule fired.
     fn signal(&mut self, signal: Signal);
-    /// A batch was folded, after its signals and refusals were told: nothing of it is under way any more.
+    /// A batch was folded, after its signals and refusals were told, or was ignored since it had been before: nothing of it is
+    /// under way any more.
     fn batch(&mut self, id: &BatchId, detector: &Detector, outcome: &Outcome);
     /// The source could not read something, and went on.
     fn problem(&mut self, problem: E);
@@ -70,6 +72,8 @@ pub struct Outcome {
     pub health: Health,
     /// Batches folded.
     pub batches: u64,
+    /// Batches that a source delivered again after they were folded: they count once.
+    pub repeats: u64,
 }
 
 /// Batches that can be under way at once: in both queues, in the workers' hands, and waiting for an earlier one.
@@ -177,12 +181,18 @@ fn fold<E>(
     observer: &mut impl Observer<E>,
 ) -> Outcome {
     let mut journal = journal::Memory::new();
+    let mut applied = journal::Applied::new(settings.key);
     let health = Health::new(settings.health);
-    let mut outcome = Outcome { refusals: Refusals::default(), health, batches: 0 };
+    let mut outcome = Outcome { refusals: Refusals::default(), health, batches: 0, repeats: 0 };
     for (position, entry) in combined {
         journal.append(position, entry);
         while let Some(entry) = journal.take_next() {
             match entry {
+                Ok((partial, _)) if !applied.is_new(&partial.id) => {
+                    tracing::debug!(batch = %partial.id, "was folded before");
+                    outcome.repeats += 1;
+                    observer.batch(&partial.id, detector, &outcome);
+                }
                 Ok((partial, decoded)) => {
                     outcome.refusals.merge(&decoded.refusals);
                     if decoded.refusals.total() > 0 {

@@ -5,10 +5,13 @@ pub mod documents;
 pub mod file;
 mod foreign_text;
 pub mod generator;
+pub mod inlet;
 pub mod kinesis;
 pub mod parquet;
 mod paths;
+pub mod receipts;
 pub mod s3;
+pub mod stop;
 
 pub use paths::{PathError, expand};
 

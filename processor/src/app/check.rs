@@ -28,6 +28,7 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
          #   unpacked payloads       {:>10}\n\
          #   dead letters            {:>10}\n\
          #   read ahead by sources   {:>10}\n\
+         #   what was applied        {:>10}\n\
          #   together                {:>10}\n",
         terminal::bytes(budget.entities as u64),
         terminal::bytes(budget.allocator as u64),
@@ -37,6 +38,7 @@ pub(super) fn run(options: &Check) -> Result<ExitCode, Failure> {
         terminal::bytes(budget.unpacking as u64),
         terminal::bytes(budget.dead_letters as u64),
         terminal::bytes(budget.sources as u64),
+        terminal::bytes(budget.applied as u64),
         terminal::bytes(budget.total() as u64),
     )
     .map_err(io_failure)?;

@@ -135,6 +135,7 @@ impl Decoder {
                 }
             }
             Content::Rows(group) => walk.rows(reader, group),
+            Content::Unreadable(bytes) => walk.unreadable(bytes),
         }
         decoded
     }
@@ -286,6 +287,13 @@ impl<'w> Walk<'w> {
             self.decoded.tallies.refused(self_described(), "", refusal, (0, 0));
             self.refuse(&place, layout.as_ref(), refusal, b"");
         }
+    }
+
+    fn unreadable(&mut self, bytes: &[u8]) {
+        let refusal = Refusal { reason: Reason::UnreadableObject, field: None };
+        self.decoded.tallies.lines(self_described(), "", 1);
+        self.decoded.tallies.refused(self_described(), "", refusal, (0, 0));
+        self.refuse(&Place::default(), None, refusal, bytes);
     }
 
     fn leading(&self, format: &'w Format) -> &'w Arc<Layout> {

@@ -40,11 +40,13 @@ pub enum Reason {
     NestedTooDeep,
     /// A Parquet row group that cannot be read.
     BadParquet,
+    /// An object of S3, or a message about one, that could not be read after all tries.
+    UnreadableObject,
 }
 
 impl Reason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LineTooLong,
         Self::FieldCount,
         Self::BadNumber,
@@ -61,6 +63,7 @@ impl Reason {
         Self::BadAggregate,
         Self::NestedTooDeep,
         Self::BadParquet,
+        Self::UnreadableObject,
     ];
 
     /// The label in reports and metrics.
@@ -83,6 +86,7 @@ impl Reason {
             Self::BadAggregate => "bad_aggregate",
             Self::NestedTooDeep => "nested_too_deep",
             Self::BadParquet => "bad_parquet",
+            Self::UnreadableObject => "unreadable_object",
         }
     }
 }

@@ -30,15 +30,15 @@ use std::thread::{self, JoinHandle};
 
 use aws_sdk_kinesis::Client;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 pub use batcher::BATCH_BYTES_MAX;
 pub use config::{Config, InitialPosition, Leases, Mode, Store as StoreKind};
 pub use failure::Failure;
 pub use ledger::Ledger;
-pub use problem::Problem;
 
-use crate::batch::Batch;
+use super::inlet::Inlet;
+use super::stop::Stopped;
 use crate::lease::{Event, Handle};
 use crate::telemetry::shards::Shards;
 use clock::Clock;
@@ -47,17 +47,7 @@ use clock::Clock;
 #[derive(Debug)]
 pub struct Kinesis {
     thread: JoinHandle<Result<(), EndedError>>,
-    stop: watch::Sender<bool>,
-    ledger: Ledger,
 }
-
-/// Ends the reading from another thread.
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
-
-/// What is read: batches, and what is missing between them. Ends when the reading was stopped, or cannot go on.
-#[derive(Debug)]
-pub struct Batches(mpsc::Receiver<Result<Batch, Problem>>);
 
 /// What reading needs from outside.
 #[derive(Debug)]
@@ -70,6 +60,12 @@ pub struct Parts {
     pub events: mpsc::Receiver<Event>,
     /// Where shards are counted.
     pub meters: Shards,
+    /// Where batches go.
+    pub inlet: Inlet,
+    /// Told what was applied.
+    pub ledger: Ledger,
+    /// When to end.
+    pub stopped: Stopped,
 }
 
 /// Why reading ended although nobody stopped it.
@@ -101,46 +97,24 @@ pub enum EndedError {
 
 /// Threads for the shards' tasks: they wait for the network, and decode base64.
 const THREADS: usize = 2;
-/// Batches between the shards and the pipeline, which has bounded queues of its own.
-const BATCHES_QUEUED_MAX: usize = 1;
 
 impl Kinesis {
     /// Begins to read the shards whose leases are granted.
     ///
     /// # Errors
     /// When the system has no thread or event queue left.
-    pub fn start(config: Config, parts: Parts) -> io::Result<(Self, Batches)> {
+    pub fn start(config: Config, parts: Parts) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("kinesis")
             .enable_all()
             .build()?;
-        let (stop, stopped) = watch::channel(false);
-        let (batches, received) = mpsc::channel(BATCHES_QUEUED_MAX);
-        let ledger = Ledger::default();
-        let supervisor = supervisor::Supervisor::new(
-            Arc::new(config),
-            parts,
-            batches,
-            ledger.clone(),
-            Clock::start(),
-        );
+        let stopped = parts.stopped.clone();
+        let supervisor = supervisor::Supervisor::new(Arc::new(config), parts, Clock::start());
         let thread = thread::Builder::new()
             .name("kinesis".to_owned())
             .spawn(move || supervise(&runtime, supervisor, stopped))?;
-        Ok((Self { thread, stop, ledger }, Batches(received)))
-    }
-
-    /// To be told what was applied.
-    #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// Ends it from another thread.
-    #[must_use]
-    pub fn stop_handle(&self) -> Stop {
-        Stop(self.stop.clone())
+        Ok(Self { thread })
     }
 
     /// Waits until it has ended, with all leases released.
@@ -152,25 +126,10 @@ impl Kinesis {
     }
 }
 
-impl Stop {
-    /// Stops reading; what was read is applied and checkpointed, leases are released, and [`Batches`] ends.
-    pub fn stop(&self) {
-        self.0.send_replace(true);
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<Batch, Problem>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.blocking_recv()
-    }
-}
-
 fn supervise(
     runtime: &Runtime,
     supervisor: supervisor::Supervisor,
-    stopped: watch::Receiver<bool>,
+    stopped: Stopped,
 ) -> Result<(), EndedError> {
     runtime.block_on(supervisor.run(stopped))
 }

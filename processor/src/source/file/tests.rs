@@ -19,7 +19,7 @@ fn read(paths: &[&Path]) -> (Vec<u8>, Vec<String>) {
             Ok(batch) => match batch.content {
                 batch::Content::Lines(lines) => bytes.extend(lines.bytes),
                 batch::Content::Payloads { payloads, .. } => bytes.extend(payloads.concat()),
-                batch::Content::Rows(_) => panic!("no file is Parquet"),
+                batch::Content::Rows(_) | batch::Content::Unreadable(_) => panic!("no lines"),
             },
             Err(error) => problems.push(error.to_string()),
         }

@@ -1,25 +1,9 @@
-//! What the source tells the rest of the program, and how often.
+//! How often the same failure of a shard is told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::failure::Failure;
 use super::shard::Source;
-
-/// Something that is missing from what was read.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Problem {
-    /// Records were trimmed before they were read: the stream's retention is shorter than what we were behind.
-    #[error(
-        "{shard}: the position to read on from was trimmed: records may be lost; going on with the oldest that is left"
-    )]
-    Gap {
-        /// `stream/shard`.
-        shard: Arc<str>,
-        /// When it was noticed, in milliseconds of Unix time.
-        at_unix_ms: u64,
-    },
-}
 
 /// Tells the same failure of a shard once a minute, not five times a second.
 #[derive(Debug, Default)]

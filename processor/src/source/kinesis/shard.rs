@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
 use super::arrivals::Answer;
@@ -19,10 +19,11 @@ use super::foreign;
 use super::ledger::Ledger;
 use super::place::{Found, Place, Resume};
 use super::polling::Polling;
-use super::problem::{Problem, Repeated, TELL_MS};
+use super::problem::{Repeated, TELL_MS};
 use super::stream::{Presence, Stream};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Position, Token};
+use crate::source::inlet::{Inlet, Problem};
 use crate::telemetry::shards::ShardMeter;
 
 /// What a shard's task works with.
@@ -38,7 +39,7 @@ pub(super) struct Source {
     pub(super) buffer: Buffer,
     pub(super) ledger: Ledger,
     pub(super) leases: Handle,
-    pub(super) batches: mpsc::Sender<Result<Batch, Problem>>,
+    pub(super) inlet: Inlet,
     pub(super) meter: ShardMeter,
     pub(super) answered: Answered,
     /// How long to wait after what only a person can mend.
@@ -325,7 +326,7 @@ async fn send(source: &Source, closed: Closed, room: Option<&Arc<OwnedSemaphoreP
     let [first, last] = [&first, &through.sequence].map(|number| number.as_str().into());
     let id = BatchId { source: Arc::clone(&source.name), extent: Extent::Records { first, last } };
     // The pipeline ends after us.
-    let Ok(place) = source.batches.reserve().await else { return std::future::pending().await };
+    let Ok(place) = source.inlet.reserve().await else { return std::future::pending().await };
     tracing::debug!(batch = %id, records = payloads.len(), bytes, "read");
     source.ledger.sent(&source.name, through, source.clock.now_ms(), room.map(Arc::clone));
     source.meter.sent_batch();
@@ -335,7 +336,7 @@ async fn send(source: &Source, closed: Closed, room: Option<&Arc<OwnedSemaphoreP
 async fn report_gap(source: &Source) {
     source.meter.lost_records();
     let gap = Problem::Gap { shard: Arc::clone(&source.name), at_unix_ms: source.clock.unix_ms() };
-    drop(source.batches.send(Err(gap)).await);
+    drop(source.inlet.send(Err(gap)).await);
 }
 
 /// Writes what was applied, every few seconds, until the lease is lost.

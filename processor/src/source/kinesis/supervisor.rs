@@ -14,13 +14,13 @@ use super::clock::Clock;
 use super::config::Config;
 use super::failure::Failure;
 use super::ledger::Ledger;
-use super::problem::Problem;
 use super::shard::{self, Answered, Command, Ended, Source};
 use super::stream::Stream;
 use super::sync;
 use super::{EndedError, Parts};
-use crate::batch::Batch;
 use crate::lease::{Event, Grant, Handle, LeaseKey, View, lineage};
+use crate::source::inlet::Inlet;
+use crate::source::stop::Stopped;
 use crate::telemetry::shards::{Leases, Shards};
 
 /// Reads all streams of the configuration.
@@ -31,7 +31,7 @@ pub(super) struct Supervisor {
     leases: Handle,
     events: mpsc::Receiver<Event>,
     meters: Shards,
-    batches: mpsc::Sender<Result<Batch, Problem>>,
+    inlet: Inlet,
     ledger: Ledger,
     clock: Clock,
     buffer: Buffer,
@@ -70,14 +70,8 @@ const RELEASE_MAX: Duration = Duration::from_secs(4);
 const HAND_OVER_MAX: Duration = Duration::from_secs(20);
 
 impl Supervisor {
-    pub(super) fn new(
-        config: Arc<Config>,
-        parts: Parts,
-        batches: mpsc::Sender<Result<Batch, Problem>>,
-        ledger: Ledger,
-        clock: Clock,
-    ) -> Self {
-        let Parts { client, leases, events, meters } = parts;
+    pub(super) fn new(config: Arc<Config>, parts: Parts, clock: Clock) -> Self {
+        let Parts { client, leases, events, meters, inlet, ledger, stopped: _ } = parts;
         Self {
             buffer: Buffer::new(config.buffer_bytes_max),
             config,
@@ -85,7 +79,7 @@ impl Supervisor {
             leases,
             events,
             meters,
-            batches,
+            inlet,
             ledger,
             clock,
             streams: Vec::new(),
@@ -97,13 +91,10 @@ impl Supervisor {
         }
     }
 
-    pub(super) async fn run(
-        mut self,
-        mut stopped: watch::Receiver<bool>,
-    ) -> Result<(), EndedError> {
+    pub(super) async fn run(mut self, stopped: Stopped) -> Result<(), EndedError> {
         let result = tokio::select! {
             result = self.work() => result,
-            _ = stopped.wait_for(|stopped| *stopped) => Ok(()),
+            () = stopped.wait() => Ok(()),
         };
         self.end().await;
         result
@@ -117,7 +108,7 @@ impl Supervisor {
                 Arc::clone(stream),
                 Arc::clone(&self.config),
                 self.leases.clone(),
-                self.batches.clone(),
+                self.inlet.clone(),
                 self.clock,
             ));
         }
@@ -249,7 +240,7 @@ impl Supervisor {
             buffer: self.buffer.clone(),
             ledger: self.ledger.clone(),
             leases: self.leases.clone(),
-            batches: self.batches.clone(),
+            inlet: self.inlet.clone(),
             meter: self.meters.meter(&stream.name, shard_id),
             answered: Answered::at(self.clock),
             patience_ms: PATIENCE_MS,

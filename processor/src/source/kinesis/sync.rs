@@ -7,16 +7,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::clock::Clock;
 use super::config::{Config, InitialPosition};
 use super::failure::Failure;
-use super::problem::{Problem, TELL_MS};
+use super::problem::TELL_MS;
 use super::stream::{Presence, Stream};
-use crate::batch::Batch;
 use crate::lease::{Checkpoint, Handle, Lease, LeaseKey, StoreError, lineage};
+use crate::source::inlet::{Inlet, Problem};
 
 /// As the KCL: `shardSyncIntervalMillis`.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -38,7 +37,7 @@ pub(super) async fn run(
     stream: Arc<Stream>,
     config: Arc<Config>,
     leases: Handle,
-    batches: mpsc::Sender<Result<Batch, Problem>>,
+    inlet: Inlet,
     clock: Clock,
 ) -> Arc<Stream> {
     let mut audit = lineage::Audit::default();
@@ -58,7 +57,7 @@ pub(super) async fn run(
             tracing::error!(stream = %stream.name, "a range of hash keys has no lease, again and again: its records are not read");
         }
         let round = Round { stream: &stream, config: &config, leases: &leases, clock };
-        let pause = match round.run(&own, &mut unlisted, &batches).await {
+        let pause = match round.run(&own, &mut unlisted, &inlet).await {
             // What was created is seen at the next look at the table.
             Ok(0) => INTERVAL,
             Ok(_created) => LOOK * 4,
@@ -94,7 +93,7 @@ impl Round<'_> {
         &self,
         own: &[Lease],
         unlisted: &mut BTreeSet<LeaseKey>,
-        batches: &mpsc::Sender<Result<Batch, Problem>>,
+        inlet: &Inlet,
     ) -> Result<usize, SyncError> {
         let stream = self.stream;
         // Checked when the configuration was read.
@@ -116,7 +115,7 @@ impl Round<'_> {
             tracing::info!(stream = %stream.name, created, "created leases");
         }
         if !own.is_empty() {
-            self.clean_up(own, lineage::finished(own, &shards), unlisted, batches).await?;
+            self.clean_up(own, lineage::finished(own, &shards), unlisted, inlet).await?;
         }
         Ok(created)
     }
@@ -127,7 +126,7 @@ impl Round<'_> {
         own: &[Lease],
         finished: Vec<LeaseKey>,
         unlisted: &mut BTreeSet<LeaseKey>,
-        batches: &mpsc::Sender<Result<Batch, Problem>>,
+        inlet: &Inlet,
     ) -> Result<(), SyncError> {
         let is_read =
             |key: &LeaseKey| own.iter().any(|lease| lease.key == *key && lease.is_finished());
@@ -140,7 +139,7 @@ impl Round<'_> {
             let shard = format!("{}/{}", self.stream.name, key.shard_id());
             tracing::error!(shard, "the shard expired before it was read to its end");
             let gap = Problem::Gap { shard: shard.into(), at_unix_ms: self.clock.unix_ms() };
-            drop(batches.send(Err(gap)).await);
+            drop(inlet.send(Err(gap)).await);
         }
         done.extend(expired);
         if !done.is_empty() {

@@ -1,0 +1,94 @@
+//! Who waits for a batch to be applied, before it answers or deletes what the batch came from.
+//!
+//! Memory bound: what is under way, since every batch that is sent is applied or the run ends.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::batch::BatchId;
+
+/// All that wait. Shared by sources and fold.
+#[derive(Clone, Debug, Default)]
+pub struct Receipts(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// More than one where a batch is under way twice.
+    senders: BTreeMap<BatchId, Vec<oneshot::Sender<()>>>,
+    is_abandoned: bool,
+}
+
+/// Resolves when its batch was applied and its signals were written, or was ignored since it had been applied before.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Receiver<()>);
+
+/// The fold applies nothing more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the run ended before it was applied")]
+pub struct NotApplied;
+
+impl Receipts {
+    /// To be asked for before the batch is sent.
+    #[must_use]
+    pub fn expect(&self, id: &BatchId) -> Receipt {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.lock();
+        if !waiting.is_abandoned {
+            waiting.senders.entry(id.clone()).or_default().push(sender);
+        }
+        Receipt(receiver)
+    }
+
+    /// Notes that the fold has applied a batch, or knew it.
+    pub fn applied(&self, id: &BatchId) {
+        let senders = self.lock().senders.remove(id);
+        for sender in senders.into_iter().flatten() {
+            let _gone = sender.send(()).is_err();
+        }
+    }
+
+    /// The fold applies nothing more: nobody shall wait for it.
+    pub fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.is_abandoned = true;
+        waiting.senders.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        // Nothing that panics happens under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<(), NotApplied>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(|_gone| NotApplied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(offset_bytes: u64) -> BatchId {
+        BatchId::at("test".into(), offset_bytes)
+    }
+
+    #[tokio::test]
+    async fn each_that_waits_for_a_batch_is_told_and_nobody_else() {
+        let receipts = Receipts::default();
+        let (first, again, other) =
+            (receipts.expect(&id(1)), receipts.expect(&id(1)), receipts.expect(&id(2)));
+        receipts.applied(&id(1));
+        assert_eq!((first.await, again.await), (Ok(()), Ok(())));
+        receipts.abandon();
+        assert_eq!(other.await, Err(NotApplied));
+        assert_eq!(receipts.expect(&id(3)).await, Err(NotApplied));
+    }
+}
