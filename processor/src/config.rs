@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::LayoutError;
 use crate::sink::dead_letters;
-use crate::source::kinesis;
+use crate::source::{kinesis, s3};
 use crate::{decode, detect, window};
 
 /// All settings. Each section's meaning stands with its module; `deploy/config/flowscout.toml` shows every key.
@@ -35,6 +35,8 @@ pub struct Config {
 pub struct Sources {
     /// Kinesis Data Streams.
     pub kinesis: kinesis::Config,
+    /// New objects of S3.
+    pub s3: s3::Config,
 }
 
 /// Named settings that ship with the program.
@@ -124,7 +126,7 @@ impl Config {
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
             unpacking: workers * 2 * self.decode.decompressed_bytes_max,
             dead_letters: self.dead_letters.memory_bytes_max(),
-            sources: self.sources.kinesis.memory_bytes_max(),
+            sources: self.sources.kinesis.memory_bytes_max() + self.sources.s3.memory_bytes_max(),
             applied: crate::pipeline::APPLIED_BYTES_MAX,
         }
     }
@@ -146,6 +148,8 @@ impl Config {
     fn check(&self) -> Result<(), (String, String)> {
         let kinesis = self.sources.kinesis.check();
         kinesis.map_err(|(key, problem)| (format!("sources.kinesis.{key}"), problem))?;
+        let s3 = self.sources.s3.check();
+        s3.map_err(|(key, problem)| (format!("sources.s3.{key}"), problem))?;
         self.check_decode()?;
         let address = self.dead_letters.address();
         address.map_err(|error| ("dead_letters.path".to_owned(), error.to_string()))?;

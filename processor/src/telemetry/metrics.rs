@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::objects::Objects;
 use super::shards::Shards;
 
 /// What can be scraped.
@@ -36,9 +37,10 @@ struct Cells {
 impl Metrics {
     /// Of these parts.
     #[must_use]
-    pub fn of(shards: &Shards, fold: &Fold) -> Self {
+    pub fn of(shards: &Shards, objects: &Objects, fold: &Fold) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(shards.clone()));
+        registry.register_collector(Box::new(objects.clone()));
         registry.register_collector(Box::new(fold.clone()));
         Self(Arc::new(registry))
     }
@@ -113,7 +115,7 @@ mod tests {
         let fold = Fold::default();
         fold.folded((7, 900), 2, 1);
         fold.holds(1, 4096);
-        let text = Metrics::of(&Shards::default(), &fold).text().unwrap();
+        let text = Metrics::of(&Shards::default(), &Objects::default(), &fold).text().unwrap();
         for line in ["flowscout_records_total 7\n", "flowscout_state_bytes 4096\n", "# EOF\n"] {
             assert!(text.contains(line), "{text}");
         }

@@ -12,7 +12,10 @@ use crate::config::Config;
 use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
 use crate::source::inlet::{self, Batches, Inlet};
 use crate::source::kinesis::{self, Kinesis, StoreKind};
+use crate::source::object::Buckets;
+use crate::source::s3::{self, S3Source};
 use crate::source::stop::Stop;
+use crate::telemetry::objects::Objects;
 use crate::telemetry::shards::Shards;
 
 /// Sources that run, each waited for by a thread.
@@ -22,6 +25,7 @@ pub(super) struct Sources(Vec<JoinHandle<Result<(), anyhow::Error>>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meters {
     pub(super) shards: Shards,
+    pub(super) objects: Objects,
 }
 
 /// Where and until when they read.
@@ -35,10 +39,10 @@ struct Shared<'s> {
 /// Refuses a configuration that says of no source where it is.
 pub(super) fn check(config: &Config, path: &Path) -> Result<(), Failure> {
     let sources = &config.sources;
-    if !sources.kinesis.streams.is_empty() {
+    if !sources.kinesis.streams.is_empty() || !sources.s3.queue_url.is_empty() {
         return Ok(());
     }
-    let hint = "sources.kinesis.streams is empty: there is nothing to read";
+    let hint = "sources.kinesis.streams and sources.s3.queue_url are empty: there is nothing to read";
     Err(misuse(anyhow!("{}: {hint}", path.display())))
 }
 
@@ -56,6 +60,10 @@ impl Sources {
         if !config.sources.kinesis.streams.is_empty() {
             let kinesis = kinesis(&config.sources.kinesis, &shared)?;
             sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
+        }
+        if !config.sources.s3.queue_url.is_empty() {
+            let s3 = s3(config, &shared)?;
+            sources.wait_for("s3", stop, move || Ok(s3.join()?))?;
         }
         Ok((sources, batches))
     }
@@ -104,6 +112,23 @@ fn kinesis(config: &kinesis::Config, shared: &Shared<'_>) -> Result<Kinesis, Fai
         stopped: shared.stop.stopped(),
     };
     Kinesis::start(config.clone(), parts).context("cannot start reading").map_err(io_failure)
+}
+
+/// The queue of new objects.
+fn s3(config: &Config, shared: &Shared<'_>) -> Result<S3Source, Failure> {
+    let keeps_letters = !config.dead_letters.path.is_empty();
+    let config = &config.sources.s3;
+    let sdk = aws::config()?;
+    let parts = s3::Parts {
+        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region()),
+        buckets: Buckets::new(&sdk, &config.endpoint_url),
+        keeps_letters,
+        meter: shared.meters.objects.clone(),
+        inlet: shared.inlet.clone(),
+        receipts: shared.told.receipts.clone(),
+        stopped: shared.stop.stopped(),
+    };
+    S3Source::start(config, parts).context("cannot start reading").map_err(io_failure)
 }
 
 fn coordinate(

@@ -5,7 +5,12 @@
 
 mod key;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
+
+use crate::s3::is_bucket;
+use crate::source::printable;
 
 /// The objects that a message names, in its order, and what else it told.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -16,7 +21,8 @@ pub struct Notice {
     pub ignored: u64,
 }
 
-/// An object that was put, copied or uploaded in parts.
+/// An object that was put, copied or uploaded in parts. Its version is not kept: flow logs are written once, and reading a version
+/// takes a permission more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Created {
     /// Its bucket.
@@ -25,8 +31,6 @@ pub struct Created {
     pub key: String,
     /// Where the bucket is, if that was said.
     pub region: Option<String>,
-    /// Its version, in a bucket with versions.
-    pub version_id: Option<String>,
 }
 
 /// Why a message says nothing that we understand. Its text stands in the dead letter, not here.
@@ -44,6 +48,14 @@ pub enum NotUnderstood {
     /// SNS waits for somebody to confirm that the queue may be subscribed.
     #[error("the subscription of the SNS topic must be confirmed first: its SubscribeURL is in the message")]
     Confirmation,
+}
+
+impl Created {
+    /// `s3://bucket/key`, as messages show it.
+    #[must_use]
+    pub fn source(&self) -> Arc<str> {
+        printable(&format!("s3://{}/{}", self.bucket, self.key))
+    }
 }
 
 /// Reads the body of a message.
@@ -109,8 +121,6 @@ struct Bucket {
 struct Object {
     key: String,
     size: Option<u64>,
-    #[serde(rename = "versionId", alias = "version-id")]
-    version_id: Option<String>,
 }
 
 impl Body {
@@ -158,7 +168,7 @@ impl Notice {
         region: Option<String>,
     ) -> Result<(), NotUnderstood> {
         let Named { bucket: Bucket { name: bucket }, object } = named;
-        if !key::is_bucket(&bucket) || !key::is_key(&key) {
+        if !is_bucket(&bucket) || !key::is_key(&key) {
             return Err(NotUnderstood::NoName);
         }
         // Consoles put empty objects for folders.
@@ -167,8 +177,7 @@ impl Notice {
             return Ok(());
         }
         let region = region.filter(|region| key::is_region(region));
-        let version_id = object.version_id.filter(|version| !version.is_empty());
-        self.objects.push(Created { bucket, key, region, version_id });
+        self.objects.push(Created { bucket, key, region });
         Ok(())
     }
 }

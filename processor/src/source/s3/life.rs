@@ -9,6 +9,11 @@ pub(super) const HIDDEN_S_MAX: u64 = 43_200;
 const BACK_OFF_S: u64 = 30;
 /// A message that fails again and again still comes every quarter of an hour, so that whatever was mended is noticed.
 const BACK_OFF_S_MAX: u64 = 900;
+/// After the first failure nothing is asked for so long, and after the tenth, or when a person must mend it, for half a minute.
+const PAUSE_MS: u64 = 1_000;
+const PAUSE_MS_MAX: u64 = 30_000;
+/// A call takes no longer: the queue's clock may be so far ahead of ours.
+const CALL_S_MAX: u64 = 60;
 /// Between an extension and the end of the timeout before it there is time for so many more tries.
 const EXTENSIONS_PER_TIMEOUT: u64 = 3;
 
@@ -78,8 +83,7 @@ impl Rules {
     /// For a message that was received so long ago; `None` when the queue would refuse it.
     pub(super) fn extension(&self, held_s: u64) -> Option<Extension> {
         let after_s = self.visibility_s / EXTENSIONS_PER_TIMEOUT;
-        // A second for the call.
-        let left_s = HIDDEN_S_MAX.checked_sub(held_s + after_s + 1)?;
+        let left_s = HIDDEN_S_MAX.checked_sub(held_s + after_s + CALL_S_MAX)?;
         let visibility_s = self.visibility_s.min(left_s);
         (visibility_s > after_s).then_some(Extension { after_s, visibility_s })
     }
@@ -89,6 +93,24 @@ impl Rules {
 pub(super) fn back_off_s(receives: u32) -> u64 {
     let doublings = receives.saturating_sub(1).min(10);
     (BACK_OFF_S << doublings).min(BACK_OFF_S_MAX)
+}
+
+/// How long nothing is asked after so many failures in a row, drawn by `draw` from 0 to 1, so that tasks that failed together do not come
+/// again together. What only a person can mend is tried again seldom.
+pub(super) fn pause_ms(failures: u32, needs_someone: bool, draw: f64) -> u64 {
+    let longest_ms = (PAUSE_MS << failures.saturating_sub(1).min(10)).min(PAUSE_MS_MAX);
+    let longest_ms = if needs_someone { PAUSE_MS_MAX } else { longest_ms };
+    longest_ms / 2 + share(longest_ms / 2, draw)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a wait of at most some seconds, and a share of it between 0 and 1"
+)]
+fn share(length_ms: u64, draw: f64) -> u64 {
+    (length_ms as f64 * draw.clamp(0.0, 1.0)) as u64
 }
 
 #[cfg(test)]
@@ -104,6 +126,14 @@ mod tests {
         let waits: Vec<u64> = (0..9).map(back_off_s).collect();
         assert_eq!(waits, [30, 30, 60, 120, 240, 480, 900, 900, 900]);
         assert_eq!(back_off_s(u32::MAX), 900);
+    }
+
+    #[test]
+    fn pauses_grow_from_a_second_to_half_a_minute_and_are_spread() {
+        let pauses = |draw| [1, 2, 3, 6, 99].map(|failures| pause_ms(failures, false, draw));
+        assert_eq!(pauses(1.0), [1_000, 2_000, 4_000, 30_000, 30_000]);
+        assert_eq!(pauses(0.0), [500, 1_000, 2_000, 15_000, 15_000]);
+        assert_eq!(pause_ms(1, true, 1.0), 30_000);
     }
 
     #[test]

@@ -19,16 +19,6 @@ pub(super) fn is_key(key: &str) -> bool {
     (1..=1024).contains(&key.len())
 }
 
-/// Letters, digits, dots and hyphens; underscores and capitals in old buckets of us-east-1, of up to 255 letters. Nothing that leads to
-/// another host or path.
-pub(super) fn is_bucket(name: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (3..=255).contains(&name.len())
-        && name.bytes().all(is_letter)
-        && name.as_bytes()[0].is_ascii_alphanumeric()
-        && !name.contains("..")
-}
-
 /// Such as `us-gov-west-1`.
 pub(super) fn is_region(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -63,16 +53,6 @@ mod tests {
         assert_eq!(decoded("year%3d2026/%E2%82%ac").unwrap(), "year=2026/€");
         for broken in ["%", "%4", "%zz", "%ff"] {
             assert_eq!(decoded(broken), None, "{broken}");
-        }
-    }
-
-    #[test]
-    fn no_bucket_leads_elsewhere() {
-        for name in ["logs", "a.b-c", "Old_Bucket", "123"] {
-            assert!(is_bucket(name), "{name}");
-        }
-        for name in ["", "ab", "a/b", "a@b.c", "..", "a..b", ".abc", "a:1b", "a b", "häuser"] {
-            assert!(!is_bucket(name), "{name}");
         }
     }
 
