@@ -9,10 +9,12 @@
 )]
 
 pub mod aws;
+mod columns;
 mod files;
 pub mod kinesis;
 mod kinesis_mock;
 mod ministack;
+pub mod notifications;
 mod program;
 mod s3;
 mod server_process;
@@ -21,6 +23,7 @@ mod traffic;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use columns::parquet;
 pub use files::{Scratch, gzip, noise};
 pub use kinesis_mock::KinesisMock;
 pub use ministack::Ministack;

@@ -15,5 +15,6 @@ mod all {
     mod leases;
     mod payloads;
     mod running;
+    mod s3;
     mod vectors;
 }

@@ -84,8 +84,6 @@ pub enum EndedError {
 
 /// Threads for the messages' tasks, which wait for the network. Objects are read on others.
 const THREADS: usize = 2;
-/// What reading one object may hold.
-const OBJECT_BYTES_MAX: usize = super::object::MEMORY_BYTES_MAX as usize;
 
 impl S3Source {
     /// Begins to read the queue.

@@ -109,12 +109,16 @@ type Read = fn(&Cells) -> &AtomicU64;
 
 const COUNTERS: &[(&str, &str, Read)] = &[
     ("flowscout_s3_messages_received", "Messages received", |cells| &cells.received),
-    ("flowscout_s3_messages_deleted", "Messages deleted, after all they name was applied", |cells| {
-        &cells.deleted
-    }),
-    ("flowscout_s3_messages_given_back", "Messages made visible again, at once or later", |cells| {
-        &cells.given_back
-    }),
+    (
+        "flowscout_s3_messages_deleted",
+        "Messages deleted, after all they name was applied",
+        |cells| &cells.deleted,
+    ),
+    (
+        "flowscout_s3_messages_given_back",
+        "Messages made visible again, at once or later",
+        |cells| &cells.given_back,
+    ),
     ("flowscout_s3_given_up", "Messages and objects that were kept as dead letters", |cells| {
         &cells.given_up
     }),

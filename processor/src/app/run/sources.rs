@@ -42,7 +42,8 @@ pub(super) fn check(config: &Config, path: &Path) -> Result<(), Failure> {
     if !sources.kinesis.streams.is_empty() || !sources.s3.queue_url.is_empty() {
         return Ok(());
     }
-    let hint = "sources.kinesis.streams and sources.s3.queue_url are empty: there is nothing to read";
+    let hint =
+        "sources.kinesis.streams and sources.s3.queue_url are empty: there is nothing to read";
     Err(misuse(anyhow!("{}: {hint}", path.display())))
 }
 

@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::life::HIDDEN_S_MAX;
+use super::queue::MESSAGE_BYTES_MAX;
+use super::receiver::HANDS_PER_SLOT;
+use crate::source::cut::BATCH_BYTES;
+use crate::source::object::MEMORY_BYTES_MAX;
 
 /// Which queue to read, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -73,7 +77,9 @@ impl Config {
     pub fn queue_region(&self) -> Option<&str> {
         let host = host(&self.queue_url)?;
         let host = host.split_once(':').map_or(host, |(host, _port)| host);
-        let name = host.strip_suffix(".amazonaws.com.cn").or_else(|| host.strip_suffix(".amazonaws.com"))?;
+        let name = host
+            .strip_suffix(".amazonaws.com.cn")
+            .or_else(|| host.strip_suffix(".amazonaws.com"))?;
         let region = name.strip_prefix("sqs.").or_else(|| name.strip_suffix(".queue"))?;
         (!region.contains('.')).then_some(region)
     }
@@ -81,7 +87,12 @@ impl Config {
     /// Bytes that reading may hold at the most, before batches are handed to the workers.
     #[must_use]
     pub fn memory_bytes_max(&self) -> usize {
-        if self.queue_url.is_empty() { 0 } else { self.objects_in_flight_max * super::OBJECT_BYTES_MAX }
+        if self.queue_url.is_empty() {
+            return 0;
+        }
+        let ranges = usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX);
+        let messages = HANDS_PER_SLOT * MESSAGE_BYTES_MAX;
+        self.objects_in_flight_max.saturating_mul(ranges.saturating_add(BATCH_BYTES + messages))
     }
 }
 
@@ -120,7 +131,10 @@ mod tests {
         assert_eq!(problem(|config| config.objects_in_flight_max = 0), "objects_in_flight_max");
         assert_eq!(problem(|config| config.visibility_s = 29), "visibility_s");
         assert_eq!(problem(|config| config.tries_max = 0), "tries_max");
-        assert_eq!(problem(|config| config.endpoint_url = "s3.amazonaws.com".into()), "endpoint_url");
+        assert_eq!(
+            problem(|config| config.endpoint_url = "s3.amazonaws.com".into()),
+            "endpoint_url"
+        );
         for queue in ["flow-logs", "arn:aws:sqs:us-east-1:1:name", "https://", "https://host/1/"] {
             assert_eq!(problem(|config| config.queue_url = queue.into()), "queue_url", "{queue}");
         }
@@ -150,6 +164,6 @@ mod tests {
     fn what_is_not_read_needs_no_memory() {
         assert_eq!(Config::default().memory_bytes_max(), 0);
         let config = Config { queue_url: QUEUE.into(), ..Config::default() };
-        assert!(config.memory_bytes_max() >= 4 * 16 << 20);
+        assert!(config.memory_bytes_max() >= 4 * (16 << 20));
     }
 }

@@ -14,46 +14,49 @@ use crate::source::printable;
 
 /// The objects that a message names, in its order, and what else it told.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Notice {
+pub(super) struct Notice {
     /// Objects that were created and are not empty.
-    pub objects: Vec<Created>,
+    pub(super) objects: Vec<Created>,
     /// Events of other kinds, and objects without content.
-    pub ignored: u64,
+    pub(super) ignored: u64,
 }
 
 /// An object that was put, copied or uploaded in parts. Its version is not kept: flow logs are written once, and reading a version
 /// takes a permission more.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Created {
+pub(super) struct Created {
     /// Its bucket.
-    pub bucket: String,
+    pub(super) bucket: String,
     /// Its key, as S3 knows it.
-    pub key: String,
+    pub(super) key: String,
     /// Where the bucket is, if that was said.
-    pub region: Option<String>,
+    pub(super) region: Option<String>,
 }
 
 /// Why a message says nothing that we understand. Its text stands in the dead letter, not here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotUnderstood {
+pub(super) enum NotUnderstood {
     /// It is no JSON object, or one whose fields are not of their types.
     #[error("it is no JSON object as S3, SNS or EventBridge write one")]
     NoJson,
     /// It is an object of some other kind.
-    #[error("it is neither an event of S3 nor of EventBridge, nor one of these in a message of SNS")]
+    #[error(
+        "it is neither an event of S3 nor of EventBridge, nor one of these in a message of SNS"
+    )]
     UnknownShape,
     /// An object is named as S3 names none.
     #[error("it names no bucket and key that S3 can have")]
     NoName,
     /// SNS waits for somebody to confirm that the queue may be subscribed.
-    #[error("the subscription of the SNS topic must be confirmed first: its SubscribeURL is in the message")]
+    #[error(
+        "the subscription of the SNS topic must be confirmed first: its SubscribeURL is in the message"
+    )]
     Confirmation,
 }
 
 impl Created {
     /// `s3://bucket/key`, as messages show it.
-    #[must_use]
-    pub fn source(&self) -> Arc<str> {
+    pub(super) fn source(&self) -> Arc<str> {
         printable(&format!("s3://{}/{}", self.bucket, self.key))
     }
 }
@@ -62,12 +65,14 @@ impl Created {
 ///
 /// # Errors
 /// [`NotUnderstood`] when it is none of what is above.
-pub fn parse(body: &str) -> Result<Notice, NotUnderstood> {
+pub(super) fn parse(body: &str) -> Result<Notice, NotUnderstood> {
     let body: Body = serde_json::from_str(body).map_err(|_error| NotUnderstood::NoJson)?;
     let inner = match (body.kind.as_deref(), &body.message) {
         (Some("Notification"), Some(message)) => message,
         (Some("SubscriptionConfirmation"), _) => return Err(NotUnderstood::Confirmation),
-        (Some("UnsubscribeConfirmation"), _) => return Ok(Notice { ignored: 1, ..Notice::default() }),
+        (Some("UnsubscribeConfirmation"), _) => {
+            return Ok(Notice { ignored: 1, ..Notice::default() });
+        }
         _ => return body.notice(),
     };
     let event: Body = serde_json::from_str(inner).map_err(|_error| NotUnderstood::NoJson)?;

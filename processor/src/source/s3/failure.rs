@@ -33,10 +33,14 @@ pub enum Kind {
     #[error("the message is not ours any more: ")]
     NotOurs,
     /// The role may not do this: somebody must mend it.
-    #[error("access denied: allow it in the role's policy, and in the queue's if that is another account's: ")]
+    #[error(
+        "access denied: allow it in the role's policy, and in the queue's if that is another account's: "
+    )]
     Denied,
     /// The key that encrypts the queue cannot be used: somebody must mend it.
-    #[error("the key of the queue cannot be used; the role needs kms:Decrypt, and the key must be enabled: ")]
+    #[error(
+        "the key of the queue cannot be used; the role needs kms:Decrypt, and the key must be enabled: "
+    )]
     Key,
     /// Nobody knows who we are: somebody must mend it.
     #[error("no valid credentials: ")]
@@ -86,9 +90,10 @@ impl Failure {
             | "KmsThrottled"
             | "SlowDown" => Kind::Throttled,
             short if short.starts_with("Kms") || code.starts_with("KMS.") => Kind::Key,
-            "QueueDoesNotExist" | "NonExistentQueue" | "QueueDeletedRecently" | "InvalidAddress" => {
-                Kind::NotFound
-            }
+            "QueueDoesNotExist"
+            | "NonExistentQueue"
+            | "QueueDeletedRecently"
+            | "InvalidAddress" => Kind::NotFound,
             "ReceiptHandleIsInvalid" | "MessageNotInflight" => Kind::NotOurs,
             // A handle whose timeout has long been over is a wrong value, too.
             "InvalidParameterValue" if message.contains("eceipt") => Kind::NotOurs,

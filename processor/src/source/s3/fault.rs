@@ -28,7 +28,9 @@ impl Fault {
         let (blame, reason) = if error.is_of_content() {
             (Blame::Content, "corrupt")
         } else {
-            error.of_object().map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
+            error
+                .of_object()
+                .map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
         };
         Self { source: created.source(), blame, reason, problem: error.to_string() }
     }

@@ -31,6 +31,8 @@ pub(super) struct Message {
 
 /// The longest that the service waits for a message (Amazon SQS API Reference, `ReceiveMessage`).
 pub(super) const WAIT_S_MAX: i32 = 20;
+/// A message is at most so long (Amazon SQS Developer Guide, "Amazon SQS message quotas").
+pub(super) const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// The most that it gives at once.
 pub(super) const MESSAGES_MAX: usize = 10;
 

@@ -63,7 +63,9 @@ impl Reader {
         let bucket = self.buckets.bucket(&created.bucket, created.region.as_deref());
         let bucket = match bucket {
             Ok(bucket) => bucket,
-            Err(error) => return End::Sent(Sent::default(), Some(Fault::of_bucket(created, &error))),
+            Err(error) => {
+                return End::Sent(Sent::default(), Some(Fault::of_bucket(created, &error)));
+            }
         };
         let (bucket_name, key) = (created.bucket.as_str().into(), created.key.as_str().into());
         let object = Object { bucket: bucket_name, key };

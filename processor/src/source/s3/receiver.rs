@@ -37,7 +37,7 @@ struct Place {
 }
 
 /// Messages in hand for each object that may be read at once: while some wait for the fold, or to be deleted, others are read.
-const HANDS_PER_SLOT: usize = 4;
+pub(super) const HANDS_PER_SLOT: usize = 4;
 /// How long a deployment waits at its start for a service that does not answer.
 const START_TRIES_MAX: u32 = 6;
 /// A call that is under way when we stop may have messages in its hands, which would stay hidden until their timeout.
@@ -187,7 +187,9 @@ impl Receiver {
         tracing::error!(messages, "not all objects were read to their ends: they are read again");
         self.cut.stop();
         if timeout(GIVE_BACK_MAX, join_all(&mut self.tasks)).await.is_err() {
-            tracing::error!("not all messages were given back; they come again after their timeout");
+            tracing::error!(
+                "not all messages were given back; they come again after their timeout"
+            );
         }
     }
 }

@@ -62,7 +62,9 @@ impl Work {
             Outcome::Done => {}
             Outcome::Again { after_s } => self.give_back(&message, after_s).await,
             // Whatever ended the run may end the next one, too: that must not use up the tries of a redrive policy.
-            Outcome::Abandoned => self.give_back(&message, life::back_off_s(message.receives)).await,
+            Outcome::Abandoned => {
+                self.give_back(&message, life::back_off_s(message.receives)).await
+            }
             Outcome::Cut => self.give_back(&message, 0).await,
         }
     }
@@ -117,7 +119,11 @@ impl Work {
                 return Outcome::Abandoned;
             }
         }
-        if faults.is_empty() { self.delete(message).await } else { self.refuse(message, faults).await }
+        if faults.is_empty() {
+            self.delete(message).await
+        } else {
+            self.refuse(message, faults).await
+        }
     }
 
     /// On a thread that may wait for the pipeline.
@@ -137,7 +143,8 @@ impl Work {
             let fate = self.rules.after_failure(message.receives, fault.blame);
             self.tell(message, fault, fate);
             if let Fate::Again { after_s } = fate {
-                soonest_s = Some(soonest_s.map_or(after_s, |soonest_s: u64| soonest_s.min(after_s)));
+                soonest_s =
+                    Some(soonest_s.map_or(after_s, |soonest_s: u64| soonest_s.min(after_s)));
             }
         }
         match soonest_s {

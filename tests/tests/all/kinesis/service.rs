@@ -91,14 +91,20 @@ impl Setting {
 
     /// With the leases of an earlier start, if they are in a file there.
     pub(crate) fn start_in(&self, scratch: Scratch, serve: impl Fn(Program) -> Program) -> Service {
-        let mut running = self.program(&scratch, serve).start();
-        let said = running.wait_until_says("serves /metrics");
-        let address = said.split("address=").nth(1).unwrap().lines().next().unwrap().to_owned();
-        Service { running, address, scratch }
+        Service::start(self.program(&scratch, serve), scratch)
     }
 }
 
 impl Service {
+    /// A run that serves its metrics at any port, with its files in `scratch`.
+    pub(crate) fn start(program: Program, scratch: Scratch) -> Self {
+        let mut running = program.start();
+        let said = running.wait_until_says("serves /metrics");
+        let address = said.split("serves /metrics").nth(1).unwrap();
+        let address = address.split("address=").nth(1).unwrap().lines().next().unwrap().to_owned();
+        Self { running, address, scratch }
+    }
+
     /// The sum of a metric over its labels; 0 where it is not told.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         self.metrics(name).iter().map(|(_labels, value)| value).sum()

@@ -107,7 +107,10 @@ fn an_event_of_eventbridge_names_its_object_as_it_is() {
     for body in [event.clone(), by_sns(&event)] {
         let notice = parsed(&body).unwrap();
         let [object] = &notice.objects[..] else { panic!("{notice:?}") };
-        assert_eq!((object.key.as_str(), object.bucket.as_str()), ("a+b%20c", "amzn-s3-demo-bucket1"));
+        assert_eq!(
+            (object.key.as_str(), object.bucket.as_str()),
+            ("a+b%20c", "amzn-s3-demo-bucket1")
+        );
         assert_eq!(object.region.as_deref(), Some("ca-central-1"));
     }
 }
@@ -185,7 +188,8 @@ fn a_region_that_is_none_is_not_believed() {
 /// A message whose bytes are cut off or changed.
 fn damaged() -> impl Strategy<Value = String> {
     let event = direct(&[("ObjectCreated:Put", "a%2Fb+c")]);
-    let bodies = [event.to_string(), by_sns(&event).to_string(), bridged("Object Created").to_string()];
+    let bodies =
+        [event.to_string(), by_sns(&event).to_string(), bridged("Object Created").to_string()];
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
     (prop::sample::select(bodies.to_vec()), damage, any::<prop::sample::Index>()).prop_map(
         |(body, damage, end)| {

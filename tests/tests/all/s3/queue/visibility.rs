@@ -1,0 +1,49 @@
+//! Messages stay hidden for as long as their objects are worked on, whatever the data path does.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use flowscout_tests::notifications::{Notifications, Route};
+use flowscout_tests::{Ministack, Scratch, Signal, gzip};
+
+use super::fixture::{Setting, put, wait_until_empty};
+use crate::all::kinesis::service::{sum_of, wait_for};
+
+#[test]
+fn a_message_stays_hidden_while_the_data_path_stands_still_and_counts_once_when_it_is_seen_again() {
+    let Some(ministack) = Ministack::shared() else { return };
+    let bucket = Notifications::new(&ministack.url(), "stalled", Route::Direct);
+    let scratch = Scratch::new();
+    let pipe = scratch.path("letters");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Dead letters go to a pipe that nobody empties.
+    let reader = thread::spawn(move || File::open(pipe).unwrap());
+    let setting = Setting::with_letters("visibility_s = 30", &scratch);
+    let service = setting.start_in(&bucket, scratch);
+    let mut reader = reader.join().unwrap();
+    // Longer than a pipe holds, as refused lines.
+    bucket.put("nonsense.log.gz", &gzip("?".repeat(60_000).repeat(40).as_bytes()));
+    let is_begun = || service.metric("flowscout_s3_messages_received_total") >= 1;
+    wait_for("a message", is_begun, String::new);
+    put(&bucket, 0..2_000, 500);
+    thread::sleep(Duration::from_secs(40));
+    let extensions = service.metric("flowscout_s3_extensions_total");
+    assert!(extensions >= 3, "{extensions} extensions");
+    let in_hand = bucket.depth();
+    assert!(in_hand.1 >= 1, "{in_hand:?}");
+    let seen: Vec<String> = bucket.peek().into_iter().map(|message| message.body).collect();
+    assert!(!seen.iter().any(|body| body.contains("nonsense")), "{seen:?}");
+    // A task that stands still as a whole cannot keep it: another reader gets the message, and so does this one later.
+    service.running.send(Signal::Stop);
+    wait_for("a timeout", || bucket.depth().1 == 0, || format!("{:?}", bucket.depth()));
+    service.running.send(Signal::Continue);
+    let empties =
+        thread::spawn(move || drop(std::io::copy(&mut reader.by_ref(), &mut std::io::sink())));
+    wait_until_empty(&bucket, &service);
+    assert_eq!(service.sum(), sum_of(2_000));
+    let _ended = service.stop();
+    empties.join().unwrap();
+}
