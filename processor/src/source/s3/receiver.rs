@@ -43,7 +43,7 @@ const START_TRIES_MAX: u32 = 6;
 /// A call that is under way when we stop may have messages in its hands, which would stay hidden until their timeout.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How long what is under way may take at the end, before it is given back and read again by others.
-const DRAIN_MAX: Duration = Duration::from_secs(20);
+const DRAIN_MAX: Duration = Duration::from_secs(18);
 /// How long giving back may take.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(3);
 
