@@ -7,6 +7,7 @@
 // What is said: values without behaviour.
 pub mod batch;
 pub mod flow;
+pub mod s3;
 pub mod signal;
 
 // Which task reads which shard of a stream, and where bytes come from.

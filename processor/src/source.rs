@@ -1,5 +1,6 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
+mod content;
 pub mod cut;
 pub mod documents;
 pub mod file;
@@ -7,6 +8,7 @@ mod foreign_text;
 pub mod generator;
 pub mod inlet;
 pub mod kinesis;
+pub mod object;
 pub mod parquet;
 mod paths;
 pub mod receipts;
@@ -57,4 +59,59 @@ pub enum SourceError {
         /// Why.
         error: parquet::ParquetError,
     },
+    /// It is in S3, and could not be opened.
+    #[error("{name}: {error}")]
+    Object {
+        /// `s3://bucket/key`.
+        name: Arc<str>,
+        /// Why.
+        error: object::ObjectError,
+    },
+}
+
+impl SourceError {
+    /// What S3 said, where it was S3 that did not give an object, or not all of it.
+    #[must_use]
+    pub fn of_object(&self) -> Option<&object::ObjectError> {
+        match self {
+            Self::Open { error, .. }
+            | Self::Read { error, .. }
+            | Self::ReadDocument { error, .. }
+            | Self::Parquet { error: parquet::ParquetError::Read(error), .. } => {
+                error.get_ref().and_then(|error| error.downcast_ref())
+            }
+            Self::Parquet { .. } => None,
+            Self::Object { error, .. } => Some(error),
+        }
+    }
+
+    /// Whether reading it again cannot help: it is corrupt, too large, or written in a way that is not supported. Otherwise it
+    /// was not found, not permitted or not reached, which may change.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::Open { error, .. }
+            | Self::Read { error, .. }
+            | Self::ReadDocument { error, .. }
+            | Self::Parquet { error: parquet::ParquetError::Read(error), .. } => {
+                is_of_content(error)
+            }
+            Self::Parquet { .. } => true,
+            Self::Object { error, .. } => error.is_of_content(),
+        }
+    }
+}
+
+/// What neither the system nor S3 said, a decompressor said.
+fn is_of_content(error: &io::Error) -> bool {
+    let of_object = error.get_ref().and_then(|error| error.downcast_ref::<object::ObjectError>());
+    error.raw_os_error().is_none() && of_object.is_none_or(object::ObjectError::is_of_content)
+}
+
+/// A name as messages show it: it may hold bytes that a terminal obeys.
+fn printable(name: &str) -> Arc<str> {
+    let escape = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    name.chars().map(escape).collect::<String>().into()
 }

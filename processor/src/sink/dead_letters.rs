@@ -6,7 +6,6 @@
 //!
 //! They go to one file, or to a bucket as objects of some megabytes each.
 
-mod address;
 mod bucket;
 
 use std::fs::File;
@@ -15,11 +14,11 @@ use std::io::{self, BufWriter, Write};
 use base64_turbo::STANDARD;
 use serde::{Deserialize, Serialize};
 
-pub use address::{Address, AddressError, Prefix};
 use bucket::{BUCKET_BYTES_MAX, Bucket};
 pub use bucket::{Cause, PutError, Run, StoreError};
 
 use crate::decode::{Letter, Letters, Reason};
+pub use crate::s3::{Address, AddressError, Prefix};
 
 /// Where to, and how many.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

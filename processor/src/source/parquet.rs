@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::SourceError;
+use super::object::Remote;
 use crate::batch::{Chunk, Codec, RowGroup};
 use crate::decode::parquet::{ChunkPlace, Footer, FooterError, is_used};
 
@@ -93,6 +94,15 @@ impl ParquetFile {
     /// When it is no Parquet file with the columns that are needed.
     pub fn from_bytes(name: Arc<str>, bytes: Bytes, wanted: Columns) -> Result<Self, SourceError> {
         Self::new(name, Input::Memory(bytes), wanted)
+    }
+
+    /// In S3, read where it must be.
+    pub(super) fn of_object(
+        name: Arc<str>,
+        remote: Remote,
+        wanted: Columns,
+    ) -> Result<Self, SourceError> {
+        Self::new(name, Input::Object(Box::new(remote)), wanted)
     }
 
     /// What the footer says.
@@ -183,6 +193,7 @@ impl Iterator for ParquetFile {
 enum Input {
     File { file: File, bytes: u64 },
     Memory(Bytes),
+    Object(Box<Remote>),
 }
 
 /// Columns so near to each other are read at once, the bytes between them too: cheaper than to ask twice.
@@ -193,6 +204,7 @@ impl Input {
         match self {
             Self::File { bytes, .. } => *bytes,
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Object(remote) => remote.bytes(),
         }
     }
 
@@ -217,6 +229,7 @@ impl Input {
                 }
                 Ok(bytes.slice(range))
             }
+            Self::Object(remote) => Ok(remote.read(range)?),
         }
     }
 

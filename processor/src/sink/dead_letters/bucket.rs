@@ -21,7 +21,7 @@ pub use cause::{Cause, PutError};
 pub use store::StoreError;
 
 use super::OpenError;
-use super::address::Prefix;
+use crate::s3::Prefix;
 use store::Store;
 use upload::{Lost, Object, Uploader};
 

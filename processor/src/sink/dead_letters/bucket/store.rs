@@ -10,8 +10,8 @@ use object_store::{
     Attribute, Attributes, BackoffConfig, ObjectStore, PutOptions, PutPayload, RetryConfig,
 };
 
-use super::super::address::Prefix;
-use super::cause::{Cause, innermost};
+use super::cause::Cause;
+use crate::s3::{Prefix, Refusal, innermost};
 
 /// The environment, or the machine, has what S3 cannot be used with.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -97,12 +97,13 @@ impl Store {
 
     async fn put_patiently(&self, key: &Path, lines: Bytes) -> Result<(), Cause> {
         if let Some(credentials) = &self.credentials {
-            credentials.get_credential().await.map_err(|error| Cause::of_credentials(&error))?;
+            let got = credentials.get_credential().await;
+            got.map_err(|error| Refusal::of_credentials(&error))?;
         }
         let attributes = Attributes::from_iter([(Attribute::ContentType, "application/x-ndjson")]);
         let options = PutOptions { attributes, ..PutOptions::default() };
         let put = self.objects.put_opts(key, PutPayload::from_bytes(lines), options).await;
-        put.map_or_else(|error| Err(Cause::of_put(&error)), |_put| Ok(()))
+        put.map_or_else(|error| Err(Refusal::of(&error).into()), |_put| Ok(()))
     }
 }
 

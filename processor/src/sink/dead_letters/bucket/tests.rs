@@ -10,10 +10,10 @@ use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::super::address::{Address, Prefix};
 use super::super::{Config, DeadLetters, Kept, Target};
 use super::{BUCKET_BYTES_MAX, Bucket, OBJECT_BYTES_MAX, Run, Store, stem};
 use crate::decode::{Letters, Place, Position, Reason, Refusal};
+use crate::s3::{Address, Prefix};
 
 const OBJECT_BYTES: usize = 10_000;
 

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use tokio::runtime::{Builder, Runtime};
 
-use super::super::address::Prefix;
 use super::cause::Cause;
 use super::store::Store;
+use crate::s3::Prefix;
 
 /// Letters that become one object.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use object_store::aws::AmazonS3Builder;
 use super::super::cause::{Cause, PutError};
 use super::super::store::Patience;
 use super::{Bucket, Store, bucket, prefix};
+use crate::s3::Refusal;
 
 const DENIED: &str = "403 Forbidden\r\n\r\n<Error><Code>AccessDenied</Code><Message>User: \
     arn:aws:iam::123456789012:user/u is not authorized to perform: s3:PutObject</Message></Error>";
@@ -101,7 +102,7 @@ fn failure(builder: AmazonS3Builder) -> (Cause, String) {
 #[test]
 fn a_missing_permission_is_named_with_the_objects_it_is_missing_for() {
     let (cause, said) = failure(builder(&server(&[DENIED])));
-    assert!(matches!(cause, Cause::Denied(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Refused(Refusal::Denied(_))), "{cause:?}");
     assert_eq!(
         said,
         "s3://letters/of/a/test/: 2 dead letters could not be put there: access denied (AccessDenied: \
@@ -110,7 +111,7 @@ fn a_missing_permission_is_named_with_the_objects_it_is_missing_for() {
     );
     // From a proxy rather than from S3: its page is not repeated.
     let (cause, said) = failure(builder(&server(&[PROXY])));
-    assert_eq!(cause, Cause::Denied("403 Forbidden".to_owned()));
+    assert_eq!(cause, Cause::Refused(Refusal::Denied("403 Forbidden".to_owned())));
     assert!(said.contains("s3:PutObject"), "{said}");
 }
 
@@ -119,12 +120,12 @@ fn credentials_that_are_wrong_old_or_absent_are_no_missing_permission() {
     for (answer, code) in [(UNKNOWN_KEY, "InvalidAccessKeyId"), (EXPIRED, "ExpiredToken")] {
         let answer: &'static [&'static str] = Box::leak(Box::new([answer]));
         let (cause, said) = failure(builder(&server(answer)));
-        assert!(matches!(cause, Cause::Unauthenticated(_)), "{cause:?}");
+        assert!(matches!(cause, Cause::Refused(Refusal::Unauthenticated(_))), "{cause:?}");
         assert!(said.contains(code) && !said.contains("s3:PutObject"), "{said}");
     }
     let nobody = AmazonS3Builder::new().with_metadata_endpoint("http://127.0.0.1:9");
     let (cause, said) = failure(nobody.with_allow_http(true).with_endpoint(server(&[STORED])));
-    assert!(matches!(cause, Cause::NoCredentials(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Refused(Refusal::NoCredentials(_))), "{cause:?}");
     assert!(said.contains("AWS_ACCESS_KEY_ID"), "{said}");
 }
 
@@ -132,7 +133,7 @@ fn credentials_that_are_wrong_old_or_absent_are_no_missing_permission() {
 fn a_bucket_that_is_not_there_or_elsewhere_is_told() {
     let (cause, said) = failure(builder(&server(&[NO_BUCKET])));
     let told = "NoSuchBucket: The specified bucket does not exist";
-    assert_eq!(cause, Cause::NoBucket(told.to_owned()));
+    assert_eq!(cause, Cause::Refused(Refusal::NotFound(told.to_owned())));
     assert!(said.ends_with("; is there a bucket letters, and in AWS_REGION?"), "{said}");
     let (_cause, said) = failure(builder(&server(&[ELSEWHERE])));
     assert!(said.contains("region"), "{said}");
@@ -142,11 +143,11 @@ fn a_bucket_that_is_not_there_or_elsewhere_is_told() {
 fn a_server_that_is_down_or_speaks_no_tls_cannot_be_reached() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (cause, _said) = failure(builder(&format!("http://{closed}")));
-    let Cause::Unreachable(told) = cause else { panic!("{cause:?}") };
+    let Cause::Refused(Refusal::Unreachable(told)) = cause else { panic!("{cause:?}") };
     assert!(told.contains("refused"), "{told}");
     let plain = server(&[STORED]).replace("http://", "https://");
     let (cause, _said) = failure(builder(&plain));
-    assert!(matches!(cause, Cause::Unreachable(_)), "{cause:?}");
+    assert!(matches!(cause, Cause::Refused(Refusal::Unreachable(_))), "{cause:?}");
 }
 
 #[test]
@@ -160,7 +161,10 @@ fn a_server_that_never_answers_is_not_waited_for_for_ever() {
 fn a_busy_server_is_tried_again_and_in_the_end_told() {
     assert_eq!(put_two(builder(&server(&[BUSY, STORED]))), (0, None));
     let (cause, _said) = failure(builder(&server(&[BUSY])));
-    assert_eq!(cause, Cause::Answered("SlowDown: Please reduce your request rate.".to_owned()));
+    assert_eq!(
+        cause,
+        Cause::Refused(Refusal::Answered("SlowDown: Please reduce your request rate.".to_owned()))
+    );
 }
 
 #[test]

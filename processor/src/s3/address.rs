@@ -1,4 +1,4 @@
-//! Where letters go, as it is written: a path, or `s3://bucket/prefix`.
+//! Where something is or goes, as it is written: a path, or `s3://bucket/prefix`.
 //!
 //! No error repeats what was written: somebody will try to write credentials into it.
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use object_store::path::Path;
 
-/// Where letters go.
+/// A file, or a place in S3.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Address {
     /// A file.
@@ -105,8 +105,10 @@ impl std::fmt::Display for Prefix {
     }
 }
 
+/// Whether a bucket may have this name:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-fn is_bucket(name: &str) -> bool {
+#[must_use]
+pub fn is_bucket(name: &str) -> bool {
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     (3..=63).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
