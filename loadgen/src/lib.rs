@@ -5,16 +5,21 @@
 //! is injected, `network` lays out hosts and interfaces, `ordinary` and `attack` decide who talks to
 //! whom (`conversation` spans intervals, `draws` are the seeded choices), `legs` says which interfaces
 //! log it, `calendar` orders the records by their end, [`format`](mod@format) and `line` write them,
-//! and [`generator`] drives all of that; [`kinesis`] shapes the lines into records of a stream. [`truth`] is what was injected; [`score`](mod@score) judges
-//! findings against it.
+//! and [`generator`] drives all of that. Lines then leave in one of three ways: [`payload`] and
+//! [`records`] shape them for a stream of Kinesis or Firehose, [`delivery`] sends such records as
+//! Firehose does, [`objects`] writes the files that AWS puts into a bucket. [`truth`] is what was
+//! injected; [`score`](mod@score) judges findings against it.
 //!
 //! The crate shares no code with the detector that it judges. It reads no clock: event time comes
 //! from the plan.
 
+pub mod delivery;
 pub mod format;
 pub mod generator;
-pub mod kinesis;
+pub mod objects;
+pub mod payload;
 pub mod profile;
+pub mod records;
 pub mod scenario;
 pub mod score;
 pub mod truth;
@@ -23,6 +28,7 @@ mod address;
 mod attack;
 mod calendar;
 mod conversation;
+mod date;
 mod draws;
 mod legs;
 mod line;

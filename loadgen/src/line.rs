@@ -6,9 +6,11 @@ use crate::format::{Field, LineFormat};
 use crate::network::{INTERFACE_NAME_BYTES, Network, push_hex};
 use crate::record::{Direction, Path, Record, Verdict};
 
-const ACCOUNT: &[u8] = b"123456789012";
+/// The account of the generated traffic.
+pub(crate) const ACCOUNT: &str = "123456789012";
 const VPC_ID: &[u8] = b"vpc-0a1b2c3d4e5f60718";
-const REGION: &[u8] = b"us-east-1";
+/// Its region.
+pub(crate) const REGION: &str = "us-east-1";
 const ZONES: [&[u8]; 3] = [b"use1-az1", b"use1-az2", b"use1-az4"];
 
 /// Writes lines of one format.
@@ -74,7 +76,7 @@ impl LineWriter {
         let interface = &self.interfaces[record.interface as usize];
         match field {
             Field::Version => push_number(u64::from(self.version), out),
-            Field::AccountId => out.extend_from_slice(ACCOUNT),
+            Field::AccountId => out.extend_from_slice(ACCOUNT.as_bytes()),
             Field::InterfaceId => out.extend_from_slice(&interface.name),
             Field::Start => push_number(record.half.start_s, out),
             Field::End => push_number(record.half.end_s, out),
@@ -82,7 +84,7 @@ impl LineWriter {
             Field::VpcId => out.extend_from_slice(VPC_ID),
             Field::SubnetId => out.extend_from_slice(&interface.subnet),
             Field::InstanceId => out.extend_from_slice(&interface.instance),
-            Field::Region => out.extend_from_slice(REGION),
+            Field::Region => out.extend_from_slice(REGION.as_bytes()),
             Field::AvailabilityZoneId => out.extend_from_slice(ZONES[interface.zone]),
             Field::Absent => out.push(b'-'),
             _ if !record.has_flow() => out.push(b'-'),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::LayoutError;
 use crate::sink::dead_letters;
-use crate::source::{kinesis, s3};
+use crate::source::{firehose, kinesis, s3};
 use crate::{decode, detect, window};
 
 /// All settings. Each section's meaning stands with its module; `deploy/config/flowscout.toml` shows every key.
@@ -35,6 +35,8 @@ pub struct Config {
 pub struct Sources {
     /// Kinesis Data Streams.
     pub kinesis: kinesis::Config,
+    /// Amazon Data Firehose.
+    pub firehose: firehose::Config,
     /// New objects of S3.
     pub s3: s3::Config,
 }
@@ -90,6 +92,20 @@ const WINDOW_PANES_MAX: u32 = 1 << 15;
 /// Rejections are remembered for twelve buckets of a minute or a pane.
 const SURGE_BUCKETS_MAX: u32 = 10;
 
+impl Sources {
+    fn check(&self) -> Result<(), (String, String)> {
+        let at = |section| move |(key, problem)| (format!("sources.{section}.{key}"), problem);
+        self.kinesis.check().map_err(at("kinesis"))?;
+        self.firehose.check().map_err(at("firehose"))?;
+        self.s3.check().map_err(at("s3"))
+    }
+
+    fn memory_bytes_max(&self) -> usize {
+        let streams = self.kinesis.memory_bytes_max() + self.firehose.memory_bytes_max();
+        streams + self.s3.memory_bytes_max()
+    }
+}
+
 impl Config {
     /// A shipped preset.
     ///
@@ -126,7 +142,7 @@ impl Config {
             batches: batches * 4 * crate::source::cut::BATCH_BYTES,
             unpacking: workers * 2 * self.decode.decompressed_bytes_max,
             dead_letters: self.dead_letters.memory_bytes_max(),
-            sources: self.sources.kinesis.memory_bytes_max() + self.sources.s3.memory_bytes_max(),
+            sources: self.sources.memory_bytes_max(),
             applied: crate::pipeline::APPLIED_BYTES_MAX,
         }
     }
@@ -146,10 +162,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
-        let kinesis = self.sources.kinesis.check();
-        kinesis.map_err(|(key, problem)| (format!("sources.kinesis.{key}"), problem))?;
-        let s3 = self.sources.s3.check();
-        s3.map_err(|(key, problem)| (format!("sources.s3.{key}"), problem))?;
+        self.sources.check()?;
         self.check_decode()?;
         let address = self.dead_letters.address();
         address.map_err(|error| ("dead_letters.path".to_owned(), error.to_string()))?;

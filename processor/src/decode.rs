@@ -26,6 +26,7 @@ mod peel;
 mod place;
 mod records;
 mod refusal;
+pub mod request;
 mod scalar;
 pub mod sections;
 mod shape;

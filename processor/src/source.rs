@@ -1,9 +1,11 @@
 //! Where batches come from. A source is an iterator of batches and of problems it met and went past.
 
+mod clock;
 mod content;
 pub mod cut;
 pub mod documents;
 pub mod file;
+pub mod firehose;
 mod foreign_text;
 pub mod generator;
 pub mod inlet;
@@ -14,6 +16,7 @@ mod paths;
 pub mod receipts;
 pub mod s3;
 pub mod stop;
+mod told;
 
 pub use paths::{PathError, expand};
 

@@ -2,6 +2,7 @@
 
 pub mod metrics;
 pub mod objects;
+pub mod requests;
 pub mod shards;
 
 use std::io;

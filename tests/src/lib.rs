@@ -16,8 +16,10 @@ mod kinesis_mock;
 mod ministack;
 pub mod notifications;
 mod program;
+pub mod records;
 mod s3;
 mod server_process;
+mod service;
 mod traffic;
 
 use std::io::{self, Write};
@@ -29,6 +31,7 @@ pub use kinesis_mock::KinesisMock;
 pub use ministack::Ministack;
 pub use program::{Program, Run, Running, Signal, flowscout, loadgen};
 pub use s3::{AccessKey, Object, S3};
+pub use service::{Service, address_behind, now, wait_for};
 pub use traffic::{Traffic, captures};
 
 /// The folder of the workspace.

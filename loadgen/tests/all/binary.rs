@@ -53,12 +53,34 @@ fn a_file_target_gets_the_same_bytes_as_standard_output() {
 
 #[test]
 fn misuse_exits_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: &[(&[&str], &str)] = &[
+        (&["--target", "firehose:two words"], "`firehose:two words` does not name a stream"),
+        (&["--target", "s3:bucket"], "does not name a bucket"),
+        (&["--target", "s3://bucket/AWSLogs"], "not below AWSLogs"),
+        (&["--target", "s3://bucket", "--gzip"], "--gzip is for the target `https://HOST/PATH`"),
         (
-            &["--target", "firehose:flows"],
-            "target scheme `firehose:` is not available in this version",
+            &["--target", "firehose:flows", "--hive"],
+            "--hive is for the target `s3://BUCKET/PREFIX`",
         ),
-        (&["--target", "https://localhost/"], "target scheme `https:` is not available"),
+        (
+            &["--target", "http://localhost/", "--endpoint-url", "http://localhost/"],
+            "--endpoint-url is for",
+        ),
+        (
+            &["--target", "http://localhost/", "--common-attribute", "a"],
+            "not of the form KEY=VALUE",
+        ),
+        (&["--target", "http://localhost/", "--source-arn", "a"], "no ARN of a delivery stream"),
+        (&["--target", "http://localhost/", "--buffer-bytes", "1"], "not between 1048576 and"),
+        (&["--target", "http://localhost/", "--retry-seconds", "7201"], "more than 7200"),
+        (&["--target", "https://localhost:port/"], "target `https://localhost:port/`: "),
+        (&["--target", "https://user:secret@localhost/"], "has no user"),
+        (&["--target", "http://localhost/", "--header"], "--header is for files"),
+        (&["--target", "kinesis:flows", "--gzip"], "--gzip is for the target `https://HOST/PATH`"),
+        (
+            &["--target", "stdout", "--payload", "plain"],
+            "--payload is for the targets `kinesis:STREAM`, `firehose:STREAM` and `https://HOST/PATH`",
+        ),
         (&["--target", "file:"], "lacks a path"),
         (&["--target", "nowhere"], "neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`"),
         (&["--target", "kinesis:two words"], "does not name a stream"),
@@ -74,7 +96,7 @@ fn misuse_exits_with_2_and_says_what_is_wrong() {
         (&["--target", "stdout", "--scenario", "none", "--scenario", "all"], "excludes others"),
     ];
     for (arguments, message) in cases {
-        let output = loadgen(&[&["run"], arguments].concat());
+        let output = loadgen(&[&["run"], *arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(error_text(&output).contains(message), "{arguments:?}: {}", error_text(&output));
         assert!(output.stdout.is_empty());

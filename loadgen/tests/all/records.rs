@@ -7,7 +7,8 @@ use std::fmt::Write;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use loadgen::kinesis::{PartitionKey, Payload, Record, Shape, Shaper};
+use loadgen::payload::Payload;
+use loadgen::records::{Joined, PartitionKey, Record, Shape, Shaper};
 use loadgen::{Generator, Plan, Profile};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +27,17 @@ message random single 755 10d115613d450a07c0da61c7adffc951
 message random aggregated 52 8b0d32a915ab0203500e9db909e14d17
 cloudwatch interface single 906 adffa1128350752f423f8337101211c2
 cloudwatch random single 906 cd572cf8c2e69b138f8f542361e7c949
+message absent single 755 1937583d40fe638d49d8464f6f2eb030
+envelope absent joined 228 5b7c61489b0a32a4f14f330704d76a04
+extracted absent single 906 8295f3a63b622b53eb3eaa56820b0592
 ";
 
+/// What Firehose delivers.
+const DELIVERED: [(&str, Payload, &str, Joined); 3] = [
+    ("message", Payload::Message, "single", Joined::No),
+    ("envelope", Payload::Envelope, "joined", Joined::BackToBack { payloads_max: 4 }),
+    ("extracted", Payload::Extracted, "single", Joined::No),
+];
 const PAYLOADS: [(&str, Payload); 3] =
     [("plain", Payload::Plain), ("message", Payload::Message), ("cloudwatch", Payload::Cloudwatch)];
 const KEYS: [(&str, PartitionKey); 2] =
@@ -38,9 +48,9 @@ fn the_same_seed_gives_the_golden_records() {
     let mut table = String::new();
     for (name, payload) in PAYLOADS {
         for (key_name, key) in KEYS {
-            for aggregated in [false, true] {
-                let records = shaped(&short(), payload, key, aggregated);
-                let aggregated = if aggregated { "aggregated" } else { "single" };
+            for (aggregated, joined) in [("single", Joined::No), ("aggregated", Joined::Aggregate)]
+            {
+                let records = shaped(&short(), payload, key, joined);
                 let hash = match (payload, aggregated) {
                     // What is compressed within an aggregate is judged by decoding it, elsewhere.
                     (Payload::Cloudwatch, "aggregated") => continue,
@@ -52,6 +62,11 @@ fn the_same_seed_gives_the_golden_records() {
             }
         }
     }
+    for (name, payload, joined_name, joined) in DELIVERED {
+        let records = shaped(&short(), payload, PartitionKey::Absent, joined);
+        let (count, hash) = (records.len(), fingerprint(&records, <[u8]>::to_vec));
+        writeln!(table, "{name} absent {joined_name} {count} {hash}").unwrap();
+    }
     assert!(
         table == GOLDEN,
         "the records changed; if that is intended, this is the new table:\n{table}"
@@ -60,15 +75,19 @@ fn the_same_seed_gives_the_golden_records() {
 
 #[test]
 fn the_same_plan_gives_the_same_bytes_and_counts_every_line() {
-    for (name, payload) in PAYLOADS {
-        for aggregated in [false, true] {
-            let records = shaped(&short(), payload, PartitionKey::Interface, aggregated);
-            assert!(records == shaped(&short(), payload, PartitionKey::Interface, aggregated));
-            let lines: u64 = records.iter().map(|record| record.lines).sum();
-            let written = crate::lines::bytes(&short()).iter().filter(|b| **b == b'\n').count();
-            assert_eq!(lines, written as u64, "{name}");
-            assert!(records.iter().all(|record| record.bytes() <= 1 << 20), "{name}");
-        }
+    let put = PAYLOADS.into_iter().flat_map(|(name, payload)| {
+        [Joined::No, Joined::Aggregate]
+            .map(|joined| (name, payload, PartitionKey::Interface, joined))
+    });
+    let delivered =
+        DELIVERED.map(|(name, payload, _, joined)| (name, payload, PartitionKey::Absent, joined));
+    for (name, payload, key, joined) in put.chain(delivered) {
+        let records = shaped(&short(), payload, key, joined);
+        assert!(records == shaped(&short(), payload, key, joined));
+        let lines: u64 = records.iter().map(|record| record.lines).sum();
+        let written = crate::lines::bytes(&short()).iter().filter(|b| **b == b'\n').count();
+        assert_eq!(lines, written as u64, "{name}");
+        assert!(records.iter().all(|record| record.bytes() <= 1_024_000), "{name}");
     }
 }
 
@@ -76,8 +95,8 @@ fn short() -> Plan {
     plan(Profile::quiet(), &[], 50, 300)
 }
 
-fn shaped(plan: &Plan, payload: Payload, key: PartitionKey, aggregated: bool) -> Vec<Record> {
-    let shape = Shape { payload, lines_per_record: 20, aggregated, key, seed: plan.seed };
+fn shaped(plan: &Plan, payload: Payload, key: PartitionKey, joined: Joined) -> Vec<Record> {
+    let shape = Shape { payload, lines_per_payload: 20, joined, key, seed: plan.seed };
     let (mut generator, mut shaper) = (Generator::new(plan).unwrap(), Shaper::new(shape));
     let (mut line, mut records) = (Vec::new(), Vec::new());
     while let Some(origin) = generator.next_line(&mut line) {

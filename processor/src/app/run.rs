@@ -31,7 +31,7 @@ pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
     notes.iter().for_each(|note| terminal::complain(note));
     sources::check(&config, &options.config)?;
     let (meters, fold) = (Meters::default(), Fold::default());
-    let metrics = Metrics::of(&meters.shards, &meters.objects, &fold);
+    let metrics = Metrics::of(meters.collectors(&fold));
     let server = options.listen.map(|address| MetricsServer::start(address, metrics)).transpose();
     let server = server.map_err(listen_failure)?;
     let letters = open_letters(&config.dead_letters, LETTERS_WAIT_MAX)?;

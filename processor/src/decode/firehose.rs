@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::base64::{decode, decoded_bytes_max};
 use super::json::exact::Cursor;
 use super::json::tree::Tree;
+use super::peel::scratch::Scratch;
 use super::peel::{Found, Layer, Walk, content};
 use super::place::Place;
 use super::refusal::Reason;
@@ -22,8 +23,7 @@ pub(super) fn exactly<F: Found>(
 ) -> Option<usize> {
     // Without a layer for what is decoded, the full parser says so of each record.
     let (arena, inner) = inner.split_first_mut()?;
-    pieces.clear();
-    let end = Body { cursor: Cursor::new(bytes), arena, pieces }.read(bytes.len())?;
+    let end = body(bytes, &mut arena.bytes, pieces, usize::MAX)?.end;
     let mut place = Place { extracted: None, ..*place };
     for (number, piece) in (1..).zip(pieces.iter()) {
         place.position.part = number;
@@ -32,16 +32,39 @@ pub(super) fn exactly<F: Found>(
     Some(end)
 }
 
-/// Decodes all records into one arena while it passes over them.
-struct Body<'a, 'b> {
-    cursor: Cursor<'a>,
-    arena: &'b mut Layer,
-    pieces: &'b mut Vec<Range<usize>>,
+/// The body of an HTTP request, whose records were decoded.
+pub(super) struct Body {
+    /// Where its document ends.
+    pub(super) end: usize,
+    /// Where its `requestId` stands, if it has one.
+    pub(super) request_id: Option<Range<usize>>,
 }
 
-impl Body<'_, '_> {
-    fn read(mut self, bytes_max: usize) -> Option<usize> {
+/// Decodes the records of a body that is spelt as Firehose spells it into `arena`, each where one of `pieces` says; gives up
+/// if there are more than `records_max`.
+pub(super) fn body(
+    bytes: &[u8],
+    arena: &mut Scratch,
+    pieces: &mut Vec<Range<usize>>,
+    records_max: usize,
+) -> Option<Body> {
+    pieces.clear();
+    let cursor = Cursor::new(bytes);
+    BodyReader { cursor, arena, pieces, records_max }.read(bytes.len())
+}
+
+/// Decodes all records into one arena while it passes over them.
+struct BodyReader<'a, 'b> {
+    cursor: Cursor<'a>,
+    arena: &'b mut Scratch,
+    pieces: &'b mut Vec<Range<usize>>,
+    records_max: usize,
+}
+
+impl BodyReader<'_, '_> {
+    fn read(mut self, bytes_max: usize) -> Option<Body> {
         let mut seen = [false; 3];
+        let mut request_id = None;
         self.cursor.literal(b"{")?;
         self.cursor.space();
         loop {
@@ -57,7 +80,7 @@ impl Body<'_, '_> {
                 }
                 b"requestId" => {
                     self.cursor.literal(b"\"")?;
-                    self.cursor.plain_string()?;
+                    request_id = Some(self.cursor.plain_string()?);
                     1
                 }
                 b"timestamp" => {
@@ -76,12 +99,12 @@ impl Body<'_, '_> {
                 _ => return None,
             }
         }
-        seen[0].then_some(self.cursor.passed())
+        seen[0].then_some(Body { end: self.cursor.passed(), request_id })
     }
 
     fn records(&mut self, bytes_max: usize) -> Option<()> {
-        let Self { cursor, arena, pieces } = self;
-        let room = arena.bytes.room(bytes_max.div_ceil(4) * 3);
+        let Self { cursor, arena, pieces, records_max } = self;
+        let room = arena.room(bytes_max.div_ceil(4) * 3);
         let mut filled = 0;
         cursor.literal(b"[")?;
         loop {
@@ -96,6 +119,9 @@ impl Body<'_, '_> {
             // Base64 has no byte that a JSON string has to escape.
             let data = cursor.unchecked_string()?;
             let length = decode(data, &mut room[filled..])?;
+            if pieces.len() == *records_max {
+                return None;
+            }
             pieces.push(filled..filled + length);
             filled += length;
             cursor.space();

@@ -9,7 +9,6 @@ pub mod answer;
 mod arrivals;
 mod batcher;
 mod buffer;
-mod clock;
 mod config;
 mod failure;
 mod fan_out;
@@ -37,11 +36,11 @@ pub use config::{Config, InitialPosition, Leases, Mode, Store as StoreKind};
 pub use failure::Failure;
 pub use ledger::Ledger;
 
+use super::clock::Clock;
 use super::inlet::Inlet;
 use super::stop::Stopped;
 use crate::lease::{Event, Handle};
 use crate::telemetry::shards::Shards;
-use clock::Clock;
 
 /// Streams that are read on threads of their own.
 #[derive(Debug)]

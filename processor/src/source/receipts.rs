@@ -1,6 +1,6 @@
 //! Who waits for a batch to be applied, before it answers or deletes what the batch came from.
 //!
-//! Memory bound: what is under way, since every batch that is sent is applied or the run ends.
+//! Memory bound: those who wait.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -24,7 +24,11 @@ struct Waiting {
 
 /// Resolves when its batch was applied and its signals were written, or was ignored since it had been applied before.
 #[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<()>);
+pub struct Receipt {
+    id: BatchId,
+    applied: oneshot::Receiver<()>,
+    receipts: Receipts,
+}
 
 /// The fold applies nothing more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -35,12 +39,12 @@ impl Receipts {
     /// To be asked for before the batch is sent.
     #[must_use]
     pub fn expect(&self, id: &BatchId) -> Receipt {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, applied) = oneshot::channel();
         let mut waiting = self.lock();
         if !waiting.is_abandoned {
             waiting.senders.entry(id.clone()).or_default().push(sender);
         }
-        Receipt(receiver)
+        Receipt { id: id.clone(), applied, receipts: self.clone() }
     }
 
     /// Notes that the fold has applied a batch, or knew it.
@@ -68,7 +72,21 @@ impl Future for Receipt {
     type Output = Result<(), NotApplied>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map_err(|_gone| NotApplied)
+        Pin::new(&mut self.applied).poll(context).map_err(|_gone| NotApplied)
+    }
+}
+
+impl Drop for Receipt {
+    /// Whoever waited has gone; the batch may never have been sent.
+    fn drop(&mut self) {
+        self.applied.close();
+        let mut waiting = self.receipts.lock();
+        if let Some(senders) = waiting.senders.get_mut(&self.id) {
+            senders.retain(|sender| !sender.is_closed());
+            if senders.is_empty() {
+                waiting.senders.remove(&self.id);
+            }
+        }
     }
 }
 
@@ -90,5 +108,15 @@ mod tests {
         receipts.abandon();
         assert_eq!(other.await, Err(NotApplied));
         assert_eq!(receipts.expect(&id(3)).await, Err(NotApplied));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_have_gone() {
+        let receipts = Receipts::default();
+        let (first, again) = (receipts.expect(&id(1)), receipts.expect(&id(1)));
+        drop(first);
+        assert_eq!(receipts.lock().senders[&id(1)].len(), 1);
+        drop(again);
+        assert!(receipts.lock().senders.is_empty());
     }
 }

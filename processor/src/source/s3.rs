@@ -4,7 +4,6 @@
 //! threads of their own (`reading`) and sent to the pipeline, and the message is hidden from other readers until the fold has applied
 //! them, and then deleted. What cannot be read comes again, later each time (`life`), and at last becomes a dead letter.
 
-mod clock;
 mod config;
 mod event;
 mod failure;

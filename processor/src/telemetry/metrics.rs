@@ -11,9 +11,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::objects::Objects;
-use super::shards::Shards;
-
 /// What can be scraped.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Registry>);
@@ -28,6 +25,7 @@ struct Cells {
     flow_bytes: AtomicU64,
     refused: AtomicU64,
     batches: AtomicU64,
+    repeats: AtomicU64,
     findings_open: AtomicU64,
     findings: AtomicU64,
     signals: AtomicU64,
@@ -37,11 +35,9 @@ struct Cells {
 impl Metrics {
     /// Of these parts.
     #[must_use]
-    pub fn of(shards: &Shards, objects: &Objects, fold: &Fold) -> Self {
+    pub fn of(parts: impl IntoIterator<Item = Box<dyn Collector>>) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(shards.clone()));
-        registry.register_collector(Box::new(objects.clone()));
-        registry.register_collector(Box::new(fold.clone()));
+        parts.into_iter().for_each(|part| registry.register_collector(part));
         Self(Arc::new(registry))
     }
 
@@ -57,13 +53,25 @@ impl Metrics {
 }
 
 impl Fold {
-    /// A batch was folded; so many records with so many bytes of traffic, refused lines and findings there are by now.
-    pub fn folded(&self, (records, flow_bytes): (u64, u64), refused: u64, findings: u64) {
+    /// So many batches were folded, and so many records with so many bytes of traffic, refused lines and findings there are by
+    /// now.
+    pub fn folded(
+        &self,
+        batches: u64,
+        (records, flow_bytes): (u64, u64),
+        refused: u64,
+        findings: u64,
+    ) {
         self.0.records.store(records, Ordering::Relaxed);
         self.0.flow_bytes.store(flow_bytes, Ordering::Relaxed);
         self.0.refused.store(refused, Ordering::Relaxed);
         self.0.findings.store(findings, Ordering::Relaxed);
-        self.0.batches.fetch_add(1, Ordering::Relaxed);
+        self.0.batches.store(batches, Ordering::Relaxed);
+    }
+
+    /// So many batches were delivered again after they were folded.
+    pub fn repeated(&self, repeats: u64) {
+        self.0.repeats.store(repeats, Ordering::Relaxed);
     }
 
     /// The state holds so many open findings, and so many bytes.
@@ -86,6 +94,11 @@ impl Collector for Fold {
             ("flowscout_flow_bytes", "Bytes of traffic in them, as logged", &cells.flow_bytes),
             ("flowscout_refused_lines", "Lines that could not be read", &cells.refused),
             ("flowscout_batches", "Batches folded", &cells.batches),
+            (
+                "flowscout_repeated_batches",
+                "Batches that came again and counted once",
+                &cells.repeats,
+            ),
             ("flowscout_findings", "Findings opened", &cells.findings),
             ("flowscout_signals", "Signals written", &cells.signals),
         ];
@@ -113,9 +126,9 @@ mod tests {
     #[test]
     fn what_was_folded_can_be_scraped() {
         let fold = Fold::default();
-        fold.folded((7, 900), 2, 1);
+        fold.folded(1, (7, 900), 2, 1);
         fold.holds(1, 4096);
-        let text = Metrics::of(&Shards::default(), &Objects::default(), &fold).text().unwrap();
+        let text = Metrics::of([Box::new(fold) as Box<dyn Collector>]).text().unwrap();
         for line in ["flowscout_records_total 7\n", "flowscout_state_bytes 4096\n", "# EOF\n"] {
             assert!(text.contains(line), "{text}");
         }

@@ -39,11 +39,12 @@ struct Cells {
 pub struct InFlight(Objects);
 
 impl Objects {
-    /// The queue answered, now, with so many messages, the oldest of which was sent so long ago.
-    pub fn received(&self, messages: u64, age_ms_max: u64, now: Instant) {
+    /// The queue answered with so many messages, the oldest of which was sent so long ago.
+    #[expect(clippy::disallowed_methods, reason = "how old this is, is told at the scrape")]
+    pub fn received(&self, messages: u64, age_ms_max: u64) {
         self.0.received.fetch_add(messages, Ordering::Relaxed);
         self.0.message_age_ms.store(age_ms_max, Ordering::Relaxed);
-        *lock(&self.0.answered_at) = Some(now);
+        *lock(&self.0.answered_at) = Some(Instant::now());
     }
 
     /// A message was deleted.
@@ -219,11 +220,10 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "the age of an answer is told at the scrape")]
     fn what_was_received_and_read_is_counted() {
         let objects = Objects::default();
         objects.failed("queue_throttled");
-        objects.received(3, 4_500, Instant::now());
+        objects.received(3, 4_500);
         let in_flight = objects.begins();
         objects.read_bytes(120);
         let seen = text(&objects);

@@ -4,6 +4,6 @@ mod aggregates;
 mod delivery;
 mod failures;
 mod resharding;
-pub(crate) mod service;
+mod service;
 mod stalls;
 mod workers;

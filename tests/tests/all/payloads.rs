@@ -2,7 +2,8 @@
 
 use flowscout::decode::{Found, Limits, Peeler, Place, Refusal};
 use flowscout_tests::loadgen;
-use loadgen::kinesis::{PartitionKey, Payload, Record, Shape, Shaper};
+use loadgen::payload::Payload;
+use loadgen::records::{Joined, PartitionKey, Record, Shape, Shaper};
 use loadgen::{Generator, LineFormat, Plan, Profile};
 
 const SEED: u64 = 7;
@@ -69,21 +70,30 @@ fn every_payload_decodes_to_the_lines_that_standard_output_gets() {
     assert!(expected.len() > 10_000);
     let random_plain = Shape {
         payload: Payload::Plain,
-        lines_per_record: 7,
-        aggregated: true,
+        lines_per_payload: 7,
+        joined: Joined::Aggregate,
         key: PartitionKey::Random,
         seed: SEED,
     };
     assert!(decoded(&records(random_plain)) == expected, "not in their order");
     expected.sort();
-    for payload in [Payload::Plain, Payload::Message, Payload::Cloudwatch] {
-        for key in [PartitionKey::Interface, PartitionKey::Random] {
-            for aggregated in [false, true] {
-                for lines_per_record in [1, 40] {
-                    let shape = Shape { payload, lines_per_record, aggregated, key, seed: SEED };
+    let back_to_back = Joined::BackToBack { payloads_max: 3 };
+    let all = [
+        Payload::Plain,
+        Payload::Message,
+        Payload::Cloudwatch,
+        Payload::Envelope,
+        Payload::Extracted,
+    ];
+    for payload in all {
+        for key in [PartitionKey::Interface, PartitionKey::Random, PartitionKey::Absent] {
+            for joined in [Joined::No, Joined::Aggregate, back_to_back] {
+                for lines_per_payload in [1, 40] {
+                    let shape = Shape { payload, lines_per_payload, joined, key, seed: SEED };
                     let records = records(shape);
                     let is_aggregate =
                         |record: &Record| record.data.starts_with(&[0xf3, 0x89, 0x9a, 0xc2]);
+                    let aggregated = joined == Joined::Aggregate;
                     assert!(records.iter().all(|record| is_aggregate(record) == aggregated));
                     let mut lines = decoded(&records);
                     lines.sort();

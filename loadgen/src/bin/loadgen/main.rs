@@ -2,10 +2,15 @@
 //!
 //! Exit codes: 0 fine, 1 input or output failed or a score is below its minimum, 2 misuse.
 
-mod kinesis;
+mod aws;
+mod feed;
+mod http;
+mod options;
 mod put;
 mod run;
+mod s3;
 mod score;
+mod streams;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,7 +27,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Writes flow-log lines, and the truth about the attacks in them
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Compares signals with the truth: precision, recall, detection delay
     Score(score::Arguments),
 }

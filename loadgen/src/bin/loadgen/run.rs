@@ -10,7 +10,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use loadgen::{Generator, LineFormat, Plan, Profile, Scenario, truth};
 
-use crate::{kinesis, misuse, tell};
+use crate::options::{Kind, Options};
+use crate::{http, misuse, s3, streams, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -40,28 +41,29 @@ pub(crate) struct Arguments {
     /// Begin with a line of field names, as files on S3 do
     #[arg(long)]
     header: bool,
-    /// Where lines go: `stdout`, `file:PATH`, or `kinesis:STREAM`, by its name or ARN, with the
-    /// region and the credentials that AWS tools use
+    /// Where lines go: `stdout`; `file:PATH`; `https://HOST/PATH` or `http://HOST/PATH`, an endpoint
+    /// to which they are delivered as Amazon Data Firehose does; or, with the region and the
+    /// credentials that AWS tools use, `kinesis:STREAM` or `firehose:STREAM`, by its name or ARN, and
+    /// `s3://BUCKET/PREFIX`, in files as AWS publishes them
     #[arg(long)]
     target: String,
     /// Where to write what was injected, as tab-separated values
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     #[command(flatten)]
-    kinesis: kinesis::Options,
+    options: Options,
 }
 
 enum Target<'a> {
     Stdout,
     File(&'a Path),
-    Kinesis(&'a str),
+    Stream(Kind, &'a str),
+    Http(&'a str),
+    S3(s3::Address<'a>),
 }
 
 /// The last second that a timestamp of four-digit years can name.
 const YEAR_9999: u64 = 253_402_300_799;
-
-/// Schemes that the command line promises for later.
-const PLANNED_TARGETS: [&str; 4] = ["firehose", "http", "https", "s3"];
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let target = parse_target(arguments)?;
@@ -79,8 +81,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let mut file = File::create(path).with_context(|| format!("cannot create {shown}"))?;
             pump(&mut generator, &plan, &header, &mut file)
         }
-        Target::Kinesis(stream) => {
-            kinesis::run(stream, &arguments.kinesis, &mut generator, &plan)?;
+        Target::Stream(kind, stream) => {
+            streams::run(kind, stream, &arguments.options, &mut generator, &plan)?;
+            Ok(())
+        }
+        Target::Http(url) => {
+            http::run(url, &arguments.options, &mut generator, &plan)?;
+            Ok(())
+        }
+        Target::S3(address) => {
+            s3::run(address, &arguments.options, &mut generator, &plan)?;
             Ok(())
         }
     };
@@ -94,29 +104,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 fn parse_target(arguments: &Arguments) -> anyhow::Result<Target<'_>> {
     let target = arguments.target.as_str();
-    if let Some(stream) = target.strip_prefix("kinesis:") {
-        kinesis::check_stream(stream)?;
-        if arguments.header {
-            return Err(misuse("--header is for files: records of a stream have none"));
+    let (scheme, rest) = target.split_once(':').unwrap_or((target, ""));
+    let (target, kind) = match (scheme, rest) {
+        ("stdout", "") if target == "stdout" => (Target::Stdout, None),
+        ("file", "") => return Err(misuse("target `file:` lacks a path")),
+        ("file", path) => (Target::File(Path::new(path)), None),
+        ("kinesis" | "firehose", stream) => {
+            let kind = if scheme == "kinesis" { Kind::Kinesis } else { Kind::Firehose };
+            streams::check_stream(kind, stream)?;
+            (Target::Stream(kind, stream), Some(kind))
         }
-        return Ok(Target::Kinesis(stream));
-    }
-    if let Some(option) = arguments.kinesis.first_given() {
-        return Err(misuse(format!("{option} is for the target `kinesis:STREAM`")));
-    }
-    if target == "stdout" {
-        return Ok(Target::Stdout);
-    }
-    match target.split_once(':') {
-        Some(("file", "")) => Err(misuse("target `file:` lacks a path")),
-        Some(("file", path)) => Ok(Target::File(Path::new(path))),
-        Some((scheme, _)) if PLANNED_TARGETS.contains(&scheme) => {
-            Err(misuse(format!("target scheme `{scheme}:` is not available in this version")))
+        ("http" | "https", _) => {
+            http::check_url(target)?;
+            (Target::Http(target), Some(Kind::Http))
         }
-        _ => Err(misuse(format!(
-            "target `{target}` is neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`"
-        ))),
+        ("s3", rest) => (Target::S3(s3::address(rest)?), Some(Kind::S3)),
+        _ => {
+            return Err(misuse(format!(
+                "target `{target}` is neither `stdout`, nor `file:PATH`, nor `kinesis:STREAM`, nor \
+                 `firehose:STREAM`, nor `https://HOST/PATH`, nor `s3://BUCKET/PREFIX`"
+            )));
+        }
+    };
+    if arguments.header && kind.is_some() {
+        return Err(misuse(
+            "--header is for files: records of a stream have none, and objects of S3 one each",
+        ));
     }
+    arguments.options.check(kind)?;
+    Ok(target)
 }
 
 fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow};
+use prometheus_client::collector::Collector;
 
 use super::super::{Failure, aws, io_failure, misuse, random_number};
 use super::watcher::Told;
 use crate::config::Config;
 use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
+use crate::source::firehose::{self, Firehose};
 use crate::source::inlet::{self, Batches, Inlet};
 use crate::source::kinesis::{self, Kinesis, StoreKind};
 use crate::source::object::Buckets;
 use crate::source::s3::{self, S3Source};
 use crate::source::stop::Stop;
+use crate::telemetry::metrics::Fold;
 use crate::telemetry::objects::Objects;
+use crate::telemetry::requests::Requests;
 use crate::telemetry::shards::Shards;
 
 /// Sources that run, each waited for by a thread.
@@ -24,8 +28,9 @@ pub(super) struct Sources(Vec<JoinHandle<Result<(), anyhow::Error>>>);
 /// What is counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meters {
-    pub(super) shards: Shards,
-    pub(super) objects: Objects,
+    shards: Shards,
+    requests: Requests,
+    objects: Objects,
 }
 
 /// Where and until when they read.
@@ -39,12 +44,26 @@ struct Shared<'s> {
 /// Refuses a configuration that says of no source where it is.
 pub(super) fn check(config: &Config, path: &Path) -> Result<(), Failure> {
     let sources = &config.sources;
-    if !sources.kinesis.streams.is_empty() || !sources.s3.queue_url.is_empty() {
+    let is_set = !sources.kinesis.streams.is_empty()
+        || !sources.firehose.listen.is_empty()
+        || !sources.s3.queue_url.is_empty();
+    if is_set {
         return Ok(());
     }
-    let hint =
-        "sources.kinesis.streams and sources.s3.queue_url are empty: there is nothing to read";
+    let hint = "sources.kinesis.streams, sources.firehose.listen and sources.s3.queue_url are empty: there is nothing to read";
     Err(misuse(anyhow!("{}: {hint}", path.display())))
+}
+
+impl Meters {
+    /// As they are scraped, with what the fold has seen.
+    pub(super) fn collectors(&self, fold: &Fold) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.shards.clone()),
+            Box::new(self.requests.clone()),
+            Box::new(self.objects.clone()),
+            Box::new(fold.clone()),
+        ]
+    }
 }
 
 impl Sources {
@@ -61,6 +80,10 @@ impl Sources {
         if !config.sources.kinesis.streams.is_empty() {
             let kinesis = kinesis(&config.sources.kinesis, &shared)?;
             sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
+        }
+        if !config.sources.firehose.listen.is_empty() {
+            let firehose = firehose(&config.sources.firehose, &shared)?;
+            sources.wait_for("firehose", stop, move || Ok(firehose.join()?))?;
         }
         if !config.sources.s3.queue_url.is_empty() {
             let s3 = s3(config, &shared)?;
@@ -96,6 +119,18 @@ impl Sources {
         self.0.push(thread.context("cannot start").map_err(io_failure)?);
         Ok(())
     }
+}
+
+fn firehose(config: &firehose::Config, shared: &Shared<'_>) -> Result<Firehose, Failure> {
+    let parts = firehose::Parts {
+        access_keys: std::env::var("FLOWSCOUT_FIREHOSE_ACCESS_KEYS").ok(),
+        inlet: shared.inlet.clone(),
+        receipts: shared.told.receipts.clone(),
+        requests: shared.meters.requests.clone(),
+        stopped: shared.stop.stopped(),
+    };
+    Firehose::start(config, parts)
+        .map_err(|error| if error.is_misuse() { misuse(error) } else { io_failure(error) })
 }
 
 /// The leases' thread, then the shards'.

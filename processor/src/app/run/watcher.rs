@@ -68,7 +68,13 @@ impl Observer<Problem> for Watcher {
         let findings = detector.findings();
         let totals = detector.totals();
         let refused = outcome.refusals.total();
-        self.fold.folded((totals.records, totals.bytes), refused, findings.opened());
+        self.fold.folded(
+            outcome.batches,
+            (totals.records, totals.bytes),
+            refused,
+            findings.opened(),
+        );
+        self.fold.repeated(outcome.repeats);
         let state_bytes = detector.window().memory_bytes();
         self.fold.holds(findings.iter().count() as u64, state_bytes as u64);
         if self.failure.is_none() {

@@ -11,7 +11,6 @@ use tokio::time::sleep;
 use super::arrivals::Answer;
 use super::batcher::{Batcher, Closed};
 use super::buffer::{Buffer, shrink};
-use super::clock::Clock;
 use super::config::{Config, Mode};
 use super::failure::Failure;
 use super::fan_out::FanOut;
@@ -23,6 +22,7 @@ use super::problem::{Repeated, TELL_MS};
 use super::stream::{Presence, Stream};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Position, Token};
+use crate::source::clock::Clock;
 use crate::source::inlet::{Inlet, Problem};
 use crate::telemetry::shards::ShardMeter;
 

@@ -10,7 +10,6 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::buffer::Buffer;
-use super::clock::Clock;
 use super::config::Config;
 use super::failure::Failure;
 use super::ledger::Ledger;
@@ -19,6 +18,7 @@ use super::stream::Stream;
 use super::sync;
 use super::{EndedError, Parts};
 use crate::lease::{Event, Grant, Handle, LeaseKey, View, lineage};
+use crate::source::clock::Clock;
 use crate::source::inlet::Inlet;
 use crate::source::stop::Stopped;
 use crate::telemetry::shards::{Leases, Shards};

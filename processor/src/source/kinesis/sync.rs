@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::clock::Clock;
 use super::config::{Config, InitialPosition};
 use super::failure::Failure;
 use super::problem::TELL_MS;
 use super::stream::{Presence, Stream};
 use crate::lease::{Checkpoint, Handle, Lease, LeaseKey, StoreError, lineage};
+use crate::source::clock::Clock;
 use crate::source::inlet::{Inlet, Problem};
 
 /// As the KCL: `shardSyncIntervalMillis`.

@@ -71,8 +71,13 @@ impl Failure {
             };
         }
         let message = shown(&chain(error));
-        let is_ours = message.contains("credential");
-        let kind = if is_ours { Kind::Credentials } else { Kind::Unavailable };
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let kind = match status {
+            // Without a code: whoever stands between us and the service says so.
+            Some(401 | 403) => Kind::Denied,
+            _ if message.contains("credential") => Kind::Credentials,
+            _ => Kind::Unavailable,
+        };
         Self { action, kind, message }
     }
 

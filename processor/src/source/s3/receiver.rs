@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 
 use super::EndedError;
-use super::clock;
 use super::life;
 use super::queue::{MESSAGES_MAX, Message, WAIT_S_MAX};
 use super::work::Work;
+use crate::source::clock::Clock;
 use crate::source::stop::{Stop, Stopped};
 
 /// Reads one queue until it is stopped.
@@ -27,6 +27,7 @@ pub(super) struct Receiver {
     /// One for each message that is ours, with those that wait for the fold.
     hands: Arc<Semaphore>,
     tasks: JoinSet<()>,
+    clock: Clock,
 }
 
 /// Room for one message.
@@ -57,7 +58,16 @@ impl Receiver {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(objects_in_flight_max));
         let hands = Arc::new(Semaphore::new(objects_in_flight_max * HANDS_PER_SLOT));
-        Self { queue_url, work, stopped, cut, slots, hands, tasks: JoinSet::new() }
+        Self {
+            queue_url,
+            work,
+            stopped,
+            cut,
+            slots,
+            hands,
+            tasks: JoinSet::new(),
+            clock: Clock::start(),
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<(), EndedError> {
@@ -138,8 +148,8 @@ impl Receiver {
         };
         if let Ok(messages) = &answer {
             let sent = messages.iter().filter_map(|message| message.sent_unix_ms).min();
-            let age_ms = sent.map_or(0, |sent_ms| clock::unix_ms().saturating_sub(sent_ms));
-            self.work.reader.meter.received(messages.len() as u64, age_ms, clock::now());
+            let age_ms = sent.map_or(0, |sent_ms| self.clock.unix_ms().saturating_sub(sent_ms));
+            self.work.reader.meter.received(messages.len() as u64, age_ms);
         }
         Some(answer)
     }

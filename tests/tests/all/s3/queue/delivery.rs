@@ -1,11 +1,11 @@
 //! From new objects, on every way to the queue and in every form, to signals.
 
 use flowscout_tests::notifications::{Notifications, Route};
+use flowscout_tests::records::sum_of;
 use flowscout_tests::{Ministack, S3, Traffic, flowscout, loadgen, parquet};
 use serde_json::Value;
 
 use super::fixture::{Setting, hive_key, plain_key, put, text_object, wait_until_empty};
-use crate::all::kinesis::service::sum_of;
 
 const TRAFFIC: [&str; 8] = [
     "--rate",
@@ -111,7 +111,7 @@ fn an_object_that_is_named_again_counts_once() {
     // And when all of it was applied.
     bucket.tell_of(&keys);
     let is_told = || service.metric("flowscout_s3_object_repeats_total") >= 2;
-    crate::all::kinesis::service::wait_for("repeats", is_told, String::new);
+    flowscout_tests::wait_for("repeats", is_told, String::new);
     wait_until_empty(&bucket, &service);
     assert_eq!(service.sum(), sum_of(3_000));
     let _ended = service.stop();

@@ -1,11 +1,11 @@
 //! Objects and messages that cannot be read, queues that are not there, and what a user is told.
 
 use flowscout_tests::notifications::{Notifications, Route};
-use flowscout_tests::{Ministack, Scratch};
+use flowscout_tests::records::{line, sum_of};
+use flowscout_tests::{Ministack, Scratch, wait_for};
 use serde_json::Value;
 
 use super::fixture::{Setting, failures, put, text_object, wait_until_empty};
-use crate::all::kinesis::service::{line, sum_of, wait_for};
 
 /// Reason, source and refused bytes of each letter.
 fn letters(scratch: &Scratch) -> Vec<(String, String, String)> {

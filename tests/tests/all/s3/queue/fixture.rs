@@ -1,9 +1,8 @@
 //! `flowscout run` on a queue, and flow logs as AWS puts them into buckets.
 
 use flowscout_tests::notifications::Notifications;
-use flowscout_tests::{Program, Scratch, flowscout, gzip};
-
-use crate::all::kinesis::service::{Service, line, wait_for};
+use flowscout_tests::records::line;
+use flowscout_tests::{Program, Scratch, Service, gzip, wait_for};
 
 /// The default format, as a text file in S3 names it.
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n";
@@ -31,11 +30,7 @@ impl Setting {
     pub(super) fn program(&self, bucket: &Notifications, scratch: &Scratch) -> Program {
         let (queue, Self { s3, rest }) = (bucket.queue_url(), self);
         let text = format!("[sources.s3]\nqueue_url = {queue:?}\n{s3}\n{rest}");
-        let config = scratch.file("flowscout.toml", text);
-        let program = flowscout().arg("run").arg("--config").arg(config);
-        let program = program.arg("--signals").arg(scratch.path("signals.jsonl"));
-        let program = program.args(["--listen", "127.0.0.1:0"]).env("RUST_LOG", "flowscout=info");
-        bucket.serve(program.with_hash_key())
+        bucket.serve(Service::program(scratch, &text))
     }
 
     pub(super) fn start(&self, bucket: &Notifications) -> Service {
@@ -43,7 +38,8 @@ impl Setting {
     }
 
     pub(super) fn start_in(&self, bucket: &Notifications, scratch: Scratch) -> Service {
-        Service::start(self.program(bucket, &scratch), scratch)
+        let program = self.program(bucket, &scratch);
+        Service::start(scratch, program)
     }
 }
 

@@ -1,17 +1,17 @@
 //! What a role may not do, and what its owner is told.
 
 use flowscout_tests::notifications::{Notifications, Route};
-use flowscout_tests::{S3, Scratch, Signal};
+use flowscout_tests::records::sum_of;
+use flowscout_tests::{S3, Scratch, Service, Signal, wait_for};
 
 use super::fixture::{Setting, failures, put};
-use crate::all::kinesis::service::{Service, sum_of, wait_for};
 
 /// A run on `bucket` of a server that allows these actions and no other.
 fn start(moto: &S3, bucket: &Notifications, setting: &Setting, actions: &[&str]) -> Service {
     let scratch = Scratch::new();
     let program = setting.program(bucket, &scratch);
     let program = moto.serve(program, &moto.only_allowing_all(actions, "*"));
-    Service::start(program, scratch)
+    Service::start(scratch, program)
 }
 
 #[test]

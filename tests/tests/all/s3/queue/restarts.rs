@@ -1,11 +1,11 @@
 //! Ends in mid-object, good and bad.
 
-use flowscout_tests::Ministack;
 use flowscout_tests::Signal;
 use flowscout_tests::notifications::{Notifications, Route};
+use flowscout_tests::records::sum_of;
+use flowscout_tests::{Ministack, wait_for};
 
 use super::fixture::{Setting, put, wait_until_empty};
-use crate::all::kinesis::service::{sum_of, wait_for};
 
 /// The shortest.
 const VISIBILITY: &str = "visibility_s = 30";

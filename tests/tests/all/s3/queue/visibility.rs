@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use flowscout_tests::notifications::{Notifications, Route};
-use flowscout_tests::{Ministack, Scratch, Signal, gzip};
+use flowscout_tests::records::sum_of;
+use flowscout_tests::{Ministack, Scratch, Service, Signal, gzip, wait_for};
 
 use super::fixture::{Setting, put, wait_until_empty};
-use crate::all::kinesis::service::{Service, sum_of, wait_for};
 
 /// A run whose data path stands still in the middle of an object.
 struct Stalled {
@@ -31,8 +31,8 @@ impl Stalled {
         let reader = reader.join().unwrap();
         // Longer than a pipe holds, as refused lines.
         bucket.put("nonsense.log.gz", &gzip("?".repeat(60_000).repeat(40).as_bytes()));
-        let is_begun = || service.metric("flowscout_s3_messages_received_total") >= 1;
-        wait_for("a message", is_begun, String::new);
+        let is_begun = || service.metric("flowscout_s3_bytes_total") > 0;
+        wait_for("a begun object", is_begun, String::new);
         Self { service, reader }
     }
 }

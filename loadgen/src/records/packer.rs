@@ -1,42 +1,50 @@
-//! Packing records into calls of `PutRecords`.
+//! Packing records into calls that put many at once.
 
 use super::Record;
 
-/// What one call takes (facts/kinesis.md, 2).
-pub const RECORDS_PER_REQUEST_MAX: usize = 500;
-/// What the records of one call may have together, keys included (facts/kinesis.md, 2).
-pub const REQUEST_BYTES_MAX: usize = 10 << 20;
+/// What one call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// So many records.
+    pub records_max: usize,
+    /// So many bytes of them all, keys included.
+    pub bytes_max: usize,
+}
+
+/// `PutRecords` of Kinesis (facts/kinesis.md, 2).
+pub const PUT_RECORDS: Limits = Limits { records_max: 500, bytes_max: 10 << 20 };
+/// `PutRecordBatch` of Firehose (facts/firehose.md, 5).
+pub const PUT_RECORD_BATCH: Limits = Limits { records_max: 500, bytes_max: 4 << 20 };
 /// A partition key has at most 256 characters; ours are ASCII.
 pub(super) const KEY_BYTES_MAX: usize = 256;
 
 /// The records of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    /// In the order in which they were packed; at most [`RECORDS_PER_REQUEST_MAX`].
+    /// In the order in which they were packed; at most [`Limits::records_max`].
     pub records: Vec<Record>,
 }
 
 /// Fills one request after the other.
 #[derive(Debug)]
 pub struct Packer {
-    bytes_max: usize,
+    limits: Limits,
     records: Vec<Record>,
     bytes: usize,
 }
 
 impl Packer {
-    /// Requests of at most `bytes_max`, payloads and keys together; not more than
-    /// [`REQUEST_BYTES_MAX`]. A single record that has more goes alone.
+    /// Requests within `limits`. A single record that has more bytes goes alone.
     #[must_use]
-    pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max: bytes_max.min(REQUEST_BYTES_MAX), records: Vec::new(), bytes: 0 }
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, records: Vec::new(), bytes: 0 }
     }
 
     /// Takes a record; gives the request that had no room for it.
     pub fn push(&mut self, record: Record) -> Option<Request> {
         let bytes = record.bytes();
-        let full = self.records.len() == RECORDS_PER_REQUEST_MAX
-            || self.bytes.saturating_add(bytes) > self.bytes_max;
+        let full = self.records.len() == self.limits.records_max
+            || self.bytes.saturating_add(bytes) > self.limits.bytes_max;
         let request = if full { self.finish() } else { None };
         self.records.push(record);
         self.bytes += bytes;
@@ -62,7 +70,7 @@ mod tests {
     }
 
     fn packed(bytes_max: usize, sizes: &[usize]) -> Vec<Vec<usize>> {
-        let mut packer = Packer::new(bytes_max);
+        let mut packer = Packer::new(Limits { bytes_max, ..PUT_RECORDS });
         let mut requests: Vec<Request> =
             sizes.iter().filter_map(|bytes| packer.push(record(*bytes))).collect();
         requests.extend(packer.finish());
@@ -81,8 +89,11 @@ mod tests {
 
     #[test]
     fn no_request_passes_what_the_service_takes() {
-        let counts: Vec<usize> = packed(usize::MAX, &[1 << 20; 11]).iter().map(Vec::len).collect();
-        assert_eq!(counts, [10, 1]);
+        for (limits, most) in [(PUT_RECORDS, 10), (PUT_RECORD_BATCH, 4)] {
+            let requests = packed(limits.bytes_max, &[1 << 20; 11]);
+            let counts: Vec<usize> = requests.iter().map(Vec::len).collect();
+            assert_eq!((counts[0], counts.iter().sum::<usize>()), (most, 11));
+        }
     }
 
     proptest! {

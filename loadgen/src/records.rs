@@ -1,45 +1,59 @@
-//! Flow-log lines as producers put them into a Kinesis data stream: payloads, aggregates, requests,
-//! and what of a request is sent again.
+//! Flow-log lines as producers put them into a stream of Kinesis or Firehose: records, requests, and
+//! what of a request is sent again.
 //!
-//! In the order in which a line passes: `payload` groups lines into user records, `aggregate` joins
-//! those as the KPL does, `request` packs records into calls of `PutRecords`, `retry` judges what
-//! the service answers. All of it is pure: the caller sends, sleeps and draws the jitter. Same plan
-//! and same shape, same records, byte for byte. Memory bound: one open payload, and one open
-//! aggregate, per interface.
+//! In the order in which a line passes: [`payload`](crate::payload) groups lines, `joint` and
+//! `aggregate` join payloads, `packer` packs records into calls, `attempts` judges what the service
+//! answers. All of it is pure: the caller sends, sleeps and draws the jitter. Same plan and same
+//! shape, same records, byte for byte. Memory bound: one open payload, and one open record, per
+//! interface.
 //!
-//! Source: facts/kinesis.md (8, 9), facts/cloudwatch-subscription.md (1, 3, 5). The encoders are
-//! written for this crate, so that a decoder can be judged by what they make.
+//! Source: facts/kinesis.md (8, 9), facts/firehose.md (5, 7), facts/cloudwatch-subscription.md (1, 3,
+//! 5). The encoders are written for this crate, so that a decoder can be judged by what they make.
 
 mod aggregate;
-mod payload;
-mod request;
-mod retry;
+mod attempts;
+mod joint;
+mod packer;
 
 use std::collections::BTreeMap;
 
 use crate::draws::mix;
 use crate::generator::Origin;
+use crate::payload::{self, Open, Payload};
 use crate::record::INTERVAL_S;
-use aggregate::Aggregate;
-use payload::Open;
+use joint::Joint;
 
-pub use payload::Payload;
-pub use request::{Packer, RECORDS_PER_REQUEST_MAX, REQUEST_BYTES_MAX, Request};
-pub use retry::{Answer, Attempts, Next, RecordError};
+pub use attempts::{Answer, Attempts, Next, RecordError};
+pub use packer::{Limits, PUT_RECORD_BATCH, PUT_RECORDS, Packer, Request};
 
 /// How lines become records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// What a record holds.
+    /// What a payload holds.
     pub payload: Payload,
-    /// At most so many lines in one user record; fewer when its interval or its room ends.
-    pub lines_per_record: u32,
-    /// Join user records as the KPL does.
-    pub aggregated: bool,
+    /// At most so many lines in one payload; fewer when its interval or its room ends.
+    pub lines_per_payload: u32,
+    /// What joins payloads into one record.
+    pub joined: Joined,
     /// Which records share a shard.
     pub key: PartitionKey,
     /// Chooses random keys and identifiers.
     pub seed: u64,
+}
+
+/// What joins payloads into one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// Nothing: each is a record of its own.
+    No,
+    /// The KPL, which calls them user records.
+    Aggregate,
+    /// One follows the other without anything between them: envelopes as Firehose concatenates
+    /// them (facts/cloudwatch-subscription.md, 2).
+    BackToBack {
+        /// So many in one record; fewer when its interval or its room ends.
+        payloads_max: u32,
+    },
 }
 
 /// Which records share a shard.
@@ -50,21 +64,23 @@ pub enum PartitionKey {
     Interface,
     /// None: each record has a key of its own, like a UUID.
     Random,
+    /// There are no keys: Firehose has none.
+    Absent,
 }
 
 /// One record of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its partition key.
+    /// Its partition key; empty for Firehose.
     pub key: String,
-    /// Its payload.
+    /// What is in it.
     pub data: Vec<u8>,
     /// How many flow-log lines are in it.
     pub lines: u64,
 }
 
 impl Record {
-    /// What the service counts: payload and key.
+    /// What the service counts: data and key.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.data.len() + self.key.len()
@@ -77,8 +93,8 @@ pub struct Shaper {
     shape: Shape,
     /// Open payloads by interface, or under the empty name where lines of all interfaces mix.
     open: BTreeMap<String, Open>,
-    /// Open aggregates by interface, in the same way.
-    aggregates: BTreeMap<String, Aggregate>,
+    /// Open records by interface, in the same way.
+    joints: BTreeMap<String, Joint>,
     interval: u64,
     events: u64,
     keys: u64,
@@ -88,8 +104,8 @@ impl Shaper {
     /// Nothing shaped yet.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        let (open, aggregates) = (BTreeMap::new(), BTreeMap::new());
-        Self { shape, open, aggregates, interval: 0, events: 0, keys: 0 }
+        let (open, joints) = (BTreeMap::new(), BTreeMap::new());
+        Self { shape, open, joints, interval: 0, events: 0, keys: 0 }
     }
 
     /// Takes a line without its end. Records that are complete are appended to `out`.
@@ -103,11 +119,10 @@ impl Shaper {
             self.interval = interval;
         }
         let payload = self.shape.payload;
-        let by_interface =
-            payload == Payload::Cloudwatch || self.shape.key == PartitionKey::Interface;
+        let by_interface = payload.has_one_interface() || self.shape.key == PartitionKey::Interface;
         let lane = if by_interface { origin.interface } else { "" };
         let full =
-            |open: &Open| open.lines() >= self.shape.lines_per_record || !open.has_room(line);
+            |open: &Open| open.lines() >= self.shape.lines_per_payload || !open.has_room(line);
         if self.open.get(lane).is_some_and(full) {
             self.close(lane, out);
         }
@@ -126,8 +141,8 @@ impl Shaper {
         while let Some((lane, open)) = self.open.pop_first() {
             self.close_payload(&lane, open, out);
         }
-        while let Some((lane, aggregate)) = self.aggregates.pop_first() {
-            out.push(self.sealed(&lane, aggregate));
+        while let Some((lane, joint)) = self.joints.pop_first() {
+            out.push(self.sealed(&lane, joint));
         }
     }
 
@@ -142,31 +157,36 @@ impl Shaper {
         let data = open.close(self.shape.payload);
         let lane = match self.shape.key {
             PartitionKey::Interface => interface,
-            PartitionKey::Random => "",
+            PartitionKey::Random | PartitionKey::Absent => "",
         };
-        if !self.shape.aggregated || !Aggregate::default().has_room(&data) {
+        let Some(empty) = Joint::new(self.shape.joined).filter(|empty| empty.has_room(&data))
+        else {
             let key = self.key(lane);
             out.push(Record { key, data, lines });
             return;
+        };
+        let mut joint = self.joints.remove(lane).unwrap_or(empty);
+        if !joint.has_room(&data) {
+            out.push(self.sealed(lane, joint));
+            let Some(another) = Joint::new(self.shape.joined) else { return };
+            joint = another;
         }
-        let mut aggregate = self.aggregates.remove(lane).unwrap_or_default();
-        if !aggregate.has_room(&data) {
-            out.push(self.sealed(lane, aggregate));
-            aggregate = Aggregate::default();
-        }
-        aggregate.push(&data, lines);
-        self.aggregates.insert(lane.to_owned(), aggregate);
+        joint.push(&data, lines);
+        self.joints.insert(lane.to_owned(), joint);
     }
 
     /// All user records share the key of the aggregate, so that all belong to the shard that it
     /// goes to: consumers drop an aggregate in which one does not.
-    fn sealed(&mut self, lane: &str, aggregate: Aggregate) -> Record {
-        let (key, lines) = (self.key(lane), aggregate.lines());
-        let data = aggregate.seal(&key);
+    fn sealed(&mut self, lane: &str, joint: Joint) -> Record {
+        let key = self.key(lane);
+        let (data, lines) = joint.seal(&key);
         Record { key, data, lines }
     }
 
     fn key(&mut self, lane: &str) -> String {
+        if self.shape.key == PartitionKey::Absent {
+            return String::new();
+        }
         if !lane.is_empty() {
             return payload::log_stream(lane);
         }
@@ -182,8 +202,12 @@ impl Shaper {
 mod tests {
     use super::*;
 
-    fn shape(payload: Payload, lines_per_record: u32, key: PartitionKey) -> Shape {
-        Shape { payload, lines_per_record, aggregated: false, key, seed: 1 }
+    fn shape(payload: Payload, lines_per_payload: u32, key: PartitionKey) -> Shape {
+        Shape { payload, lines_per_payload, joined: Joined::No, key, seed: 1 }
+    }
+
+    fn with(joined: Joined, shape: Shape) -> Shape {
+        Shape { joined, ..shape }
     }
 
     fn shaped(shape: Shape, lines: &[(&str, &str, u64)]) -> Vec<Record> {
@@ -236,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_aggregate_of_random_keys_shares_one_key() {
-        let shape = Shape { aggregated: true, ..shape(Payload::Plain, 1, PartitionKey::Random) };
+        let shape = with(Joined::Aggregate, shape(Payload::Plain, 1, PartitionKey::Random));
         let records = shaped(shape, &LINES);
         assert_eq!(records.iter().map(|record| record.lines).collect::<Vec<_>>(), [4, 1]);
         for record in &records {
@@ -249,11 +273,42 @@ mod tests {
     fn a_user_record_without_room_in_an_aggregate_goes_alone() {
         let long = "x".repeat(60_000);
         let lines = [("eni-1", "a", 1), ("eni-1", long.as_str(), 1), ("eni-1", "b", 1)];
-        let shape = Shape { aggregated: true, ..shape(Payload::Plain, 1, PartitionKey::Interface) };
+        let shape = with(Joined::Aggregate, shape(Payload::Plain, 1, PartitionKey::Interface));
         let records = shaped(shape, &lines);
         assert_eq!(records.len(), 2);
         assert_eq!(records[0].data.len(), 60_001);
         assert_eq!(records[1].lines, 2);
+    }
+
+    #[test]
+    fn envelopes_of_all_interfaces_follow_each_other_in_a_record_without_a_key() {
+        let joined = Joined::BackToBack { payloads_max: 2 };
+        let shape = with(joined, shape(Payload::Envelope, 1, PartitionKey::Absent));
+        let records = shaped(shape, &LINES);
+        let events = |record: &Record| {
+            let documents = serde_json::Deserializer::from_slice(&record.data);
+            let documents = documents.into_iter::<serde_json::Value>().map(Result::unwrap);
+            documents.map(|one| one["logEvents"][0]["message"].to_string()).collect::<Vec<_>>()
+        };
+        let messages: Vec<Vec<String>> = records.iter().map(events).collect();
+        assert_eq!(messages, [vec!["\"a\"", "\"c\""], vec!["\"d\"", "\"b\""], vec!["\"e\""]]);
+        assert_eq!(records.iter().map(|record| record.lines).collect::<Vec<_>>(), [2, 2, 1]);
+        assert!(records.iter().all(|record| record.key.is_empty()));
+    }
+
+    #[test]
+    fn a_record_of_payloads_back_to_back_ends_at_its_room() {
+        let long = "x".repeat(400_000);
+        let lines = [("eni-1", long.as_str(), 1); 3];
+        let joined = Joined::BackToBack { payloads_max: 9 };
+        let records = shaped(with(joined, shape(Payload::Plain, 1, PartitionKey::Absent)), &lines);
+        assert_eq!(records.iter().map(|record| record.lines).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn extracted_messages_are_of_one_interface() {
+        let records = shaped(shape(Payload::Extracted, 9, PartitionKey::Absent), &LINES);
+        assert_eq!(texts(&records), ["a\nc\nd\n", "b\n", "e\n"]);
     }
 
     #[test]

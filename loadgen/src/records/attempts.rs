@@ -1,5 +1,5 @@
 //! What of a request is sent again, and when: exponential back-off with full jitter, and only of the
-//! records that were refused (facts/kinesis.md, 8).
+//! records that were refused (facts/kinesis.md, 8; facts/firehose.md, 5).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Attempts {
     vain: u32,
     /// Requests sent again.
     pub retries: u64,
-    /// Records that were refused because their shard had enough.
+    /// Records that were refused because their shard or stream had enough.
     pub throttles: u64,
     /// Records that were accepted.
     pub records: u64,
@@ -26,7 +26,7 @@ pub struct Attempts {
 /// Why one record was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordError {
-    /// Its shard takes no more in this second.
+    /// Its shard, or the stream, takes no more in this second.
     Throttled,
     /// The service failed.
     Failed,

@@ -4,7 +4,7 @@
 
 use md5::{Digest, Md5};
 
-use super::request::KEY_BYTES_MAX;
+use super::packer::KEY_BYTES_MAX;
 
 /// An aggregate that still takes user records. All of them have one key.
 #[derive(Debug, Default)]

@@ -1,72 +1,88 @@
-//! Payloads: what one user record holds, as the producers of AWS write it.
+//! Payloads: what one record holds, as the producers of AWS write it.
+//!
+//! Source: facts/cloudwatch-subscription.md (1, 2), facts/firehose.md (1, 7).
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// What a user record holds.
+use crate::line::ACCOUNT;
+
+/// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload {
     /// Lines, each with its end: what agents and forwarders put.
     Plain,
+    /// The same of one log stream, which is one interface: what Firehose delivers when it extracts
+    /// the messages of a subscription.
+    Extracted,
     /// `{"message":"LINE"}` and a line end for each line: vended logs as Firehose has them.
     Message,
     /// A gzip member with the envelope of a CloudWatch Logs subscription: one log stream, which is
     /// one interface, and a log event for each line.
     Cloudwatch,
+    /// The same envelope without gzip: what Firehose delivers when it decompresses a subscription.
+    Envelope,
 }
 
 /// A payload that still takes lines.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(crate) struct Open {
     text: Vec<u8>,
     lines: u32,
 }
 
-/// The account of the generated traffic.
-const OWNER: &str = "123456789012";
 const LOG_GROUP: &str = "/aws/vpc/flow-logs";
 const EVENTS_END: &[u8] = b"]}";
 /// The level that the service uses (facts/cloudwatch-subscription.md, 2).
 const GZIP_LEVEL: u32 = 6;
-/// A record of 1 MiB holds its key of up to 256 characters too.
-const TEXT_BYTES_MAX: usize = (1 << 20) - 256;
+/// What a record of Firehose has at most (facts/firehose.md, 5). One of Kinesis has 1 MiB with its
+/// key of up to 256 characters, which is more.
+pub(crate) const RECORD_BYTES_MAX: usize = 1_024_000;
 /// More than any payload puts around a line; the longest is a log event's 106 bytes and the end of
 /// the envelope.
 const AROUND_LINE_BYTES_MAX: usize = 128;
 
 /// The log stream into which AWS writes what this interface logs (facts/cloudwatch-subscription.md,
 /// 5).
-pub(super) fn log_stream(interface: &str) -> String {
+pub(crate) fn log_stream(interface: &str) -> String {
     format!("{interface}-all")
 }
 
+impl Payload {
+    /// True if all lines of one are of one interface.
+    #[must_use]
+    pub fn has_one_interface(self) -> bool {
+        matches!(self, Self::Cloudwatch | Self::Envelope | Self::Extracted)
+    }
+}
+
 impl Open {
-    pub(super) fn new(payload: Payload, interface: &str) -> Self {
+    pub(crate) fn new(payload: Payload, interface: &str) -> Self {
         let text = match payload {
-            Payload::Plain | Payload::Message => Vec::new(),
-            Payload::Cloudwatch => envelope_head(interface).into_bytes(),
+            Payload::Plain | Payload::Extracted | Payload::Message => Vec::new(),
+            Payload::Cloudwatch | Payload::Envelope => envelope_head(interface).into_bytes(),
         };
         Self { text, lines: 0 }
     }
 
-    pub(super) fn lines(&self) -> u32 {
+    pub(crate) fn lines(&self) -> u32 {
         self.lines
     }
 
     /// True if the line fits, or nothing else is here that could make room.
-    pub(super) fn has_room(&self, line: &[u8]) -> bool {
-        self.lines == 0 || self.text.len() + line.len() + AROUND_LINE_BYTES_MAX <= TEXT_BYTES_MAX
+    pub(crate) fn has_room(&self, line: &[u8]) -> bool {
+        self.lines == 0 || self.text.len() + line.len() + AROUND_LINE_BYTES_MAX <= RECORD_BYTES_MAX
     }
 
     /// Appends a line of digits, letters and dashes, which no JSON escapes. `event` is its number
     /// and what makes its identifier look like that of AWS.
-    pub(super) fn push(&mut self, payload: Payload, line: &[u8], start_s: u64, event: (u64, u64)) {
+    pub(crate) fn push(&mut self, payload: Payload, line: &[u8], start_s: u64, event: (u64, u64)) {
         match payload {
-            Payload::Plain => self.line(b"", line, b"\n"),
+            Payload::Plain | Payload::Extracted => self.line(b"", line, b"\n"),
             Payload::Message => self.line(b"{\"message\":\"", line, b"\"}\n"),
-            Payload::Cloudwatch => {
+            Payload::Cloudwatch | Payload::Envelope => {
                 let comma = if self.lines == 0 { "" } else { "," };
                 let (number, noise) = event;
                 let (ms, noise) =
@@ -80,14 +96,11 @@ impl Open {
         self.lines += 1;
     }
 
-    pub(super) fn close(mut self, payload: Payload) -> Vec<u8> {
-        match payload {
-            Payload::Plain | Payload::Message => self.text,
-            Payload::Cloudwatch => {
-                self.text.extend_from_slice(EVENTS_END);
-                gzip(&self.text)
-            }
+    pub(crate) fn close(mut self, payload: Payload) -> Vec<u8> {
+        if matches!(payload, Payload::Cloudwatch | Payload::Envelope) {
+            self.text.extend_from_slice(EVENTS_END);
         }
+        if payload == Payload::Cloudwatch { gzip(&self.text) } else { self.text }
     }
 
     fn line(&mut self, head: &[u8], line: &[u8], end: &[u8]) {
@@ -100,13 +113,19 @@ impl Open {
 fn envelope_head(interface: &str) -> String {
     let stream = log_stream(interface);
     format!(
-        "{{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"{OWNER}\",\"logGroup\":\"{LOG_GROUP}\",\
+        "{{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"{ACCOUNT}\",\"logGroup\":\"{LOG_GROUP}\",\
          \"logStream\":\"{stream}\",\"subscriptionFilters\":[\"flow-logs\"],\"logEvents\":["
     )
 }
 
-#[expect(clippy::expect_used, reason = "writing to memory does not fail")]
-fn gzip(text: &[u8]) -> Vec<u8> {
+/// One gzip member, of the level that AWS uses.
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "writing to memory does not fail"
+)]
+#[must_use]
+pub fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
     encoder.write_all(text).expect("memory takes all");
     encoder.finish().expect("memory takes all")
@@ -134,6 +153,7 @@ mod tests {
         let mut text = String::new();
         let member = of(Payload::Cloudwatch, &["2 a", "2 b"]);
         flate2::read::GzDecoder::new(&member[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(of(Payload::Envelope, &["2 a", "2 b"]), text.as_bytes());
         let envelope: Value = serde_json::from_str(&text).unwrap();
         let events = envelope["logEvents"].as_array().unwrap();
         let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
@@ -154,19 +174,21 @@ mod tests {
             of(Payload::Message, &["2 a", "2 b"]),
             b"{\"message\":\"2 a\"}\n{\"message\":\"2 b\"}\n"
         );
-        assert_eq!(of(Payload::Plain, &["2 a", "2 b"]), b"2 a\n2 b\n");
+        for payload in [Payload::Plain, Payload::Extracted] {
+            assert_eq!(of(payload, &["2 a", "2 b"]), b"2 a\n2 b\n");
+        }
     }
 
     #[test]
     fn no_payload_outgrows_a_record_before_it_is_full() {
-        for payload in [Payload::Plain, Payload::Message, Payload::Cloudwatch] {
+        for payload in [Payload::Plain, Payload::Message, Payload::Cloudwatch, Payload::Envelope] {
             let line = "x".repeat(1_000);
             let mut open = Open::new(payload, "eni-0123456789abcdef0");
             while open.has_room(line.as_bytes()) {
                 open.push(payload, line.as_bytes(), 253_402_300_799, (u64::MAX, u64::MAX));
             }
             let text_bytes = open.text.len() + EVENTS_END.len();
-            assert!(text_bytes <= TEXT_BYTES_MAX && text_bytes > TEXT_BYTES_MAX - 1_200);
+            assert!(text_bytes <= RECORD_BYTES_MAX && text_bytes > RECORD_BYTES_MAX - 1_200);
         }
     }
 }
