@@ -11,6 +11,7 @@
 pub mod aws;
 mod columns;
 mod files;
+pub mod http;
 pub mod kinesis;
 mod kinesis_mock;
 mod ministack;

@@ -9,6 +9,7 @@ mod all {
     mod documented;
     mod end_to_end;
     mod examples;
+    mod firehose;
     mod formats;
     mod kinesis;
     mod kinesis_servers;
