@@ -12,7 +12,7 @@ mod time;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
@@ -107,6 +107,8 @@ pub(super) fn open_with(
         } else {
             ParquetFile::of_object(name, remote, columns)
         };
+        // The reader of Parquet counts its beginning, too.
+        consumed_bytes.store(0, Ordering::Relaxed);
         Some(file.map(|file| file.counting_into(Arc::clone(&consumed_bytes))))
     })?;
     Ok(ObjectBatches { name, etag, content: Some(content) })
