@@ -13,6 +13,7 @@ mod all {
     mod kinesis;
     mod kinesis_servers;
     mod leases;
+    mod load_targets;
     mod payloads;
     mod running;
     mod vectors;
