@@ -151,6 +151,10 @@ fn a_request_is_the_same_until_it_is_answered_rightly() {
     assert_eq!(repeats.iter().map(request_id).collect::<BTreeSet<_>>().len(), 1);
     assert_eq!(sorted(calls[14..].iter().flat_map(lines)), lines_of_traffic());
     assert_eq!(number_of("retries", &run.stderr), 14);
+    run.assert_says(
+        "note: HttpEndpoint.DestinationException: the endpoint answered 500; it is sent again\n",
+    );
+    assert_eq!(run.stderr.matches("note:").count(), 1);
 }
 
 #[test]

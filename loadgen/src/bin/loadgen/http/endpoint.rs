@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,7 +19,7 @@ use reqwest::header::{
 use reqwest::{Certificate, Client, Response, Url, redirect};
 
 use super::HttpOptions;
-use crate::misuse;
+use crate::{misuse, tell};
 
 /// Where requests go.
 pub(super) struct Endpoint {
@@ -28,6 +29,8 @@ pub(super) struct Endpoint {
     headers: HeaderMap,
     stream: String,
     is_gzip: bool,
+    /// Whether a failure was told.
+    noted: AtomicBool,
 }
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-amz-firehose-protocol-version");
@@ -69,7 +72,14 @@ impl Endpoint {
         let headers = headers(arn, options)?;
         let client = client(&url, options)?;
         let stream = stream_name(arn).to_owned();
-        Ok(Self { client, url, headers, stream, is_gzip: options.gzip })
+        Ok(Self {
+            client,
+            url,
+            headers,
+            stream,
+            is_gzip: options.gzip,
+            noted: AtomicBool::new(false),
+        })
     }
 
     /// The name of the delivery stream.
@@ -80,6 +90,13 @@ impl Endpoint {
     /// The body as it is sent.
     pub(super) fn encode(&self, body: &Bytes) -> Bytes {
         if self.is_gzip { gzip(body).into() } else { body.clone() }
+    }
+
+    /// Says why something is sent again, the first time: that may go on for hours.
+    pub(super) fn note(&self, failure: &Failure) {
+        if !self.noted.swap(true, Ordering::Relaxed) {
+            tell(&format!("note: {failure}; it is sent again"));
+        }
     }
 
     /// Sends a request once.
