@@ -53,6 +53,7 @@ pub struct ObjectBatches {
     etag: Arc<str>,
     /// `None` when it was read to its end, or to an error.
     content: Option<Content>,
+    consumed_bytes: Arc<AtomicU64>,
 }
 
 /// Opens an object of `bucket`, of Parquet these `columns`. Its first range is fetched, others as batches are taken. Both
@@ -97,8 +98,11 @@ pub(super) fn open_with(
     let (remote, first) =
         opened.map_err(|error| SourceError::Object { name: Arc::clone(&name), error })?;
     let etag = Arc::clone(remote.etag());
+    // Of this object alone: others may count into the same.
+    let beginning_bytes = Arc::<AtomicU64>::default();
+    let bytes = Arc::clone(&beginning_bytes);
+    let raw = Counted { raw: Ranges::new(remote.clone(), first.clone()), bytes };
     let bytes = Arc::clone(&consumed_bytes);
-    let raw = Ranges::new(remote.clone(), first.clone());
     let content = Content::open(Box::new(Counted { raw, bytes }), &name, columns, || {
         let name = Arc::clone(&name);
         let is_whole = first.len() as u64 == remote.bytes();
@@ -108,10 +112,10 @@ pub(super) fn open_with(
             ParquetFile::of_object(name, remote, columns)
         };
         // The reader of Parquet counts its beginning, too.
-        consumed_bytes.store(0, Ordering::Relaxed);
+        consumed_bytes.fetch_sub(beginning_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         Some(file.map(|file| file.counting_into(Arc::clone(&consumed_bytes))))
     })?;
-    Ok(ObjectBatches { name, etag, content: Some(content) })
+    Ok(ObjectBatches { name, etag, content: Some(content), consumed_bytes })
 }
 
 impl ObjectBatches {
@@ -119,6 +123,12 @@ impl ObjectBatches {
     #[must_use]
     pub const fn etag(&self) -> &Arc<str> {
         &self.etag
+    }
+
+    /// Bytes of the object that were read, which count on.
+    #[must_use]
+    pub fn consumed_bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.consumed_bytes)
     }
 }
 
