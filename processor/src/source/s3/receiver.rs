@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Duration, sleep, timeout};
 
-use super::EndedError;
 use super::life;
 use super::queue::{MESSAGES_MAX, Message, WAIT_S_MAX};
 use super::work::Work;
+use super::{EndedError, Failure};
 use crate::source::clock::Clock;
 use crate::source::stop::{Stop, Stopped};
 
@@ -27,8 +27,12 @@ pub(super) struct Receiver {
     /// One for each message that is ours, with those that wait for the fold.
     hands: Arc<Semaphore>,
     tasks: JoinSet<()>,
+    /// Under way when we were stopped.
+    last_call: Option<JoinHandle<Answer>>,
     clock: Clock,
 }
+
+type Answer = Result<Vec<Message>, Failure>;
 
 /// Room for one message.
 #[derive(Debug)]
@@ -41,7 +45,8 @@ struct Place {
 pub(super) const HANDS_PER_SLOT: usize = 4;
 /// How long a deployment waits at its start for a service that does not answer.
 const START_TRIES_MAX: u32 = 6;
-/// A call that is under way when we stop may have messages in its hands, which would stay hidden until their timeout.
+/// A call that is under way when we stop may bring messages, also those that we give back: unheard, they would stay hidden until their
+/// timeout.
 const LAST_ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How long what is under way may take at the end, before it is given back and read again by others.
 const DRAIN_MAX: Duration = Duration::from_secs(18);
@@ -58,16 +63,8 @@ impl Receiver {
     ) -> Self {
         let slots = Arc::new(Semaphore::new(objects_in_flight_max));
         let hands = Arc::new(Semaphore::new(objects_in_flight_max * HANDS_PER_SLOT));
-        Self {
-            queue_url,
-            work,
-            stopped,
-            cut,
-            slots,
-            hands,
-            tasks: JoinSet::new(),
-            clock: Clock::start(),
-        }
+        let (tasks, clock) = (JoinSet::new(), Clock::start());
+        Self { queue_url, work, stopped, cut, slots, hands, tasks, last_call: None, clock }
     }
 
     pub(super) async fn run(mut self) -> Result<(), EndedError> {
@@ -87,7 +84,7 @@ impl Receiver {
             };
             // The first call shall tell at once whether there is such a queue.
             let wait_s = if has_begun { WAIT_S_MAX } else { 0 };
-            let Some(answer) = self.ask(places.len(), wait_s).await else { break };
+            let Some(answer) = self.ask(places.len(), wait_s).await? else { break };
             match answer {
                 Ok(messages) => {
                     if !std::mem::replace(&mut has_begun, true) {
@@ -135,23 +132,26 @@ impl Receiver {
 
     /// Messages, or why there are none; `None` when we were stopped meanwhile.
     async fn ask(
-        &self,
+        &mut self,
         messages_max: usize,
         wait_s: i32,
-    ) -> Option<Result<Vec<Message>, super::Failure>> {
-        let visibility_s = self.work.rules.visibility_s;
-        let call = self.work.queue.receive(messages_max, wait_s, visibility_s);
-        tokio::pin!(call);
+    ) -> Result<Option<Answer>, EndedError> {
+        let (queue, visibility_s) = (self.work.queue.clone(), self.work.rules.visibility_s);
+        let mut call =
+            tokio::spawn(async move { queue.receive(messages_max, wait_s, visibility_s).await });
         let answer = tokio::select! {
-            answer = &mut call => answer,
-            () = self.stopped.clone().wait() => timeout(LAST_ANSWER_MAX, call).await.ok()?,
+            answer = &mut call => answer.map_err(|_panic| EndedError::Panicked)?,
+            () = self.stopped.clone().wait() => {
+                self.last_call = Some(call);
+                return Ok(None);
+            }
         };
         if let Ok(messages) = &answer {
             let sent = messages.iter().filter_map(|message| message.sent_unix_ms).min();
             let age_ms = sent.map_or(0, |sent_ms| self.clock.unix_ms().saturating_sub(sent_ms));
             self.work.reader.meter.received(messages.len() as u64, age_ms);
         }
-        Some(answer)
+        Ok(Some(answer))
     }
 
     fn begin(&mut self, messages: Vec<Message>, places: Vec<Place>) {
@@ -190,16 +190,24 @@ impl Receiver {
     /// Finishes what was begun, and gives back what cannot be finished.
     async fn end(&mut self) {
         tracing::info!(messages = self.tasks.len(), "finishes what was begun");
-        if timeout(DRAIN_MAX, join_all(&mut self.tasks)).await.is_ok() {
-            return;
-        }
-        let messages = self.tasks.len();
-        tracing::error!(messages, "not all objects were read to their ends: they are read again");
-        self.cut.stop();
-        if timeout(GIVE_BACK_MAX, join_all(&mut self.tasks)).await.is_err() {
+        if timeout(DRAIN_MAX, join_all(&mut self.tasks)).await.is_err() {
+            let messages = self.tasks.len();
             tracing::error!(
-                "not all messages were given back; they come again after their timeout"
+                messages,
+                "not all objects were read to their ends: they are read again"
             );
+            self.cut.stop();
+            if timeout(GIVE_BACK_MAX, join_all(&mut self.tasks)).await.is_err() {
+                tracing::error!(
+                    "not all messages were given back; they come again after their timeout"
+                );
+            }
+        }
+        let Some(call) = self.last_call.take() else { return };
+        if let Ok(Ok(Ok(messages))) = timeout(LAST_ANSWER_MAX, call).await {
+            for message in messages {
+                self.work.give_back(&message, 0).await;
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ impl Work {
     /// Counts a failed call, and tells it once a minute.
     pub(super) fn failed(&self, failure: &Failure) {
         self.reader.meter.failed(failure.reason());
-        if !self.told.is_due(failure.reason(), Instant::now()) {
+        if !self.told.is_due((failure.action, failure.reason()), Instant::now()) {
             return;
         }
         if failure.needs_someone() {
@@ -184,7 +184,7 @@ impl Work {
             Fate::GivenUp => {
                 tracing::warn!(message = %id, object = %source, reason, problem, receives, "kept as a dead letter");
             }
-            Fate::Again { .. } if !self.told.is_due(reason, Instant::now()) => {}
+            Fate::Again { .. } if !self.told.is_due(("object", reason), Instant::now()) => {}
             Fate::Again { after_s } if fault.needs_someone() => {
                 tracing::error!(object = %source, reason, problem, after_s, receives, "cannot be read; tried again");
             }
