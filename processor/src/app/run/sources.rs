@@ -77,10 +77,6 @@ impl Sources {
         let (inlet, batches) = inlet::channel();
         let shared = Shared { inlet, stop, told, meters };
         let mut sources = Self(Vec::new());
-        if !config.sources.kinesis.streams.is_empty() {
-            let kinesis = kinesis(&config.sources.kinesis, &shared)?;
-            sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
-        }
         if !config.sources.firehose.listen.is_empty() {
             let firehose = firehose(&config.sources.firehose, &shared)?;
             sources.wait_for("firehose", stop, move || Ok(firehose.join()?))?;
@@ -88,6 +84,11 @@ impl Sources {
         if !config.sources.s3.queue_url.is_empty() {
             let s3 = s3(config, &shared)?;
             sources.wait_for("s3", stop, move || Ok(s3.join()?))?;
+        }
+        // Last, since a lease that was taken for nothing keeps others waiting.
+        if !config.sources.kinesis.streams.is_empty() {
+            let kinesis = kinesis(&config.sources.kinesis, &shared)?;
+            sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
         }
         Ok((sources, batches))
     }
