@@ -16,5 +16,6 @@ mod all {
     mod leases;
     mod payloads;
     mod running;
+    mod s3;
     mod vectors;
 }

@@ -53,6 +53,7 @@ pub struct ObjectBatches {
     etag: Arc<str>,
     /// `None` when it was read to its end, or to an error.
     content: Option<Content>,
+    consumed_bytes: Arc<AtomicU64>,
 }
 
 /// Opens an object of `bucket`, of Parquet these `columns`. Its first range is fetched, others as batches are taken. Both
@@ -97,7 +98,8 @@ pub(super) fn open_with(
     let (remote, first) =
         opened.map_err(|error| SourceError::Object { name: Arc::clone(&name), error })?;
     let etag = Arc::clone(remote.etag());
-    let bytes = Arc::clone(&consumed_bytes);
+    let counter = Arc::clone(&consumed_bytes);
+    let bytes = Arc::clone(&counter);
     let raw = Ranges::new(remote.clone(), first.clone());
     let content = Content::open(Box::new(Counted { raw, bytes }), &name, columns, || {
         let name = Arc::clone(&name);
@@ -109,7 +111,7 @@ pub(super) fn open_with(
         };
         Some(file.map(|file| file.counting_into(Arc::clone(&consumed_bytes))))
     })?;
-    Ok(ObjectBatches { name, etag, content: Some(content) })
+    Ok(ObjectBatches { name, etag, content: Some(content), consumed_bytes: counter })
 }
 
 impl ObjectBatches {
@@ -117,6 +119,12 @@ impl ObjectBatches {
     #[must_use]
     pub const fn etag(&self) -> &Arc<str> {
         &self.etag
+    }
+
+    /// Bytes of the object that were read so far, for progress.
+    #[must_use]
+    pub fn consumed_bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.consumed_bytes)
     }
 }
 

@@ -212,8 +212,7 @@ fn keys() -> impl Strategy<Value = String> {
     ];
     (folder, name, 1_u64..5, 0_u64..24).prop_map(|(folder, name, day, hour)| {
         // A name's time is of its folder's day, as AWS and Firehose make it.
-        let of_folder =
-            folder.split_once("/01/").or(folder.split_once("day=")).map(|(_, day)| day);
+        let of_folder = folder.split_once("/01/").or(folder.split_once("day=")).map(|(_, day)| day);
         let day = of_folder.and_then(|day| day[..2].parse().ok()).unwrap_or(day);
         let hour = of_folder.and_then(|day| day.get(3..)?.parse().ok()).unwrap_or(hour);
         let name = if name.is_empty() { slot(day, hour) } else { name };

@@ -1,0 +1,3 @@
+//! Objects of S3: what is promised in docs/s3.md.
+
+mod replay;
