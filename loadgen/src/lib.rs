@@ -13,9 +13,11 @@
 //! The crate shares no code with the detector that it judges. It reads no clock: event time comes
 //! from the plan.
 
+#[cfg(feature = "cli")]
 pub mod delivery;
 pub mod format;
 pub mod generator;
+#[cfg(feature = "cli")]
 pub mod objects;
 pub mod payload;
 pub mod profile;
@@ -28,6 +30,7 @@ mod address;
 mod attack;
 mod calendar;
 mod conversation;
+#[cfg(feature = "cli")]
 mod date;
 mod draws;
 mod legs;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::LayoutError;
 use crate::sink::dead_letters;
-use crate::source::{firehose, kinesis};
+use crate::source::{firehose, kinesis, s3};
 use crate::{decode, detect, window};
 
 /// All settings. Each section's meaning stands with its module; `deploy/config/flowscout.toml` shows every key.
@@ -37,6 +37,8 @@ pub struct Sources {
     pub kinesis: kinesis::Config,
     /// Amazon Data Firehose.
     pub firehose: firehose::Config,
+    /// New objects of S3.
+    pub s3: s3::Config,
 }
 
 /// Named settings that ship with the program.
@@ -94,11 +96,13 @@ impl Sources {
     fn check(&self) -> Result<(), (String, String)> {
         let at = |section| move |(key, problem)| (format!("sources.{section}.{key}"), problem);
         self.kinesis.check().map_err(at("kinesis"))?;
-        self.firehose.check().map_err(at("firehose"))
+        self.firehose.check().map_err(at("firehose"))?;
+        self.s3.check().map_err(at("s3"))
     }
 
     fn memory_bytes_max(&self) -> usize {
-        self.kinesis.memory_bytes_max() + self.firehose.memory_bytes_max()
+        let streams = self.kinesis.memory_bytes_max() + self.firehose.memory_bytes_max();
+        streams + self.s3.memory_bytes_max()
     }
 }
 

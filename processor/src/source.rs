@@ -7,6 +7,7 @@ pub mod cut;
 pub mod documents;
 pub mod file;
 pub mod firehose;
+mod foreign_text;
 pub mod generator;
 pub mod inlet;
 pub mod kinesis;
@@ -14,6 +15,7 @@ pub mod object;
 pub mod parquet;
 mod paths;
 pub mod receipts;
+pub mod s3;
 pub mod stop;
 mod told;
 
@@ -72,6 +74,21 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// What S3 said, where it was S3 that did not give an object, or not all of it.
+    #[must_use]
+    pub fn of_object(&self) -> Option<&object::ObjectError> {
+        match self {
+            Self::Open { error, .. }
+            | Self::Read { error, .. }
+            | Self::ReadDocument { error, .. }
+            | Self::Parquet { error: parquet::ParquetError::Read(error), .. } => {
+                error.get_ref().and_then(|error| error.downcast_ref())
+            }
+            Self::Parquet { .. } => None,
+            Self::Object { error, .. } => Some(error),
+        }
+    }
+
     /// Whether reading it again cannot help: it is corrupt, too large, or written in a way that is not supported. Otherwise it
     /// was not found, not permitted or not reached, which may change.
     #[must_use]

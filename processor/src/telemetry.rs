@@ -1,6 +1,7 @@
 //! Logs: structured, on standard error, readable by people or as JSON.
 
 pub mod metrics;
+pub mod objects;
 pub mod requests;
 pub mod shards;
 

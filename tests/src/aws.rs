@@ -25,6 +25,12 @@ pub fn dynamodb_client(url: &str) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::new(&config(url))
 }
 
+/// A client of the SQS at `url`, which repeats nothing: a test sees every refusal.
+#[must_use]
+pub fn sqs_client(url: &str) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&config(url))
+}
+
 /// `program` with the credentials and the region that the servers of the tests take, and nothing that leads to others.
 pub(crate) fn with_credentials(program: Program) -> Program {
     let program = program.env("AWS_REGION", REGION).env("AWS_EC2_METADATA_DISABLED", "true");

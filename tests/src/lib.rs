@@ -9,11 +9,13 @@
 )]
 
 pub mod aws;
+mod columns;
 mod files;
 pub mod http;
 pub mod kinesis;
 mod kinesis_mock;
 mod ministack;
+pub mod notifications;
 mod program;
 pub mod records;
 mod s3;
@@ -24,6 +26,7 @@ mod traffic;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use columns::parquet;
 pub use files::{Scratch, gzip, noise};
 pub use kinesis_mock::KinesisMock;
 pub use ministack::Ministack;

@@ -60,6 +60,12 @@ impl S3 {
         Some(Self { process, address })
     }
 
+    /// `http://` with address and port.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Makes a bucket.
     pub fn create_bucket(&self, name: &str) {
         self.request("PUT", &format!("/{name}"), "s3", b"");
@@ -74,13 +80,19 @@ impl S3 {
     /// `resource`, and nothing else.
     #[must_use]
     pub fn only_allowing(&self, action: &str, resource: &str) -> AccessKey {
+        self.only_allowing_all(&[action], resource)
+    }
+
+    /// As [`S3::only_allowing`], for several actions.
+    #[must_use]
+    pub fn only_allowing_all(&self, actions: &[&str], resource: &str) -> AccessKey {
         let iam = |form: &str| {
             let form = format!("{form}&UserName=flowscout&Version=2010-05-08");
             String::from_utf8(self.request("POST", "/", "iam", form.as_bytes())).unwrap()
         };
         iam("Action=CreateUser");
         let policy = format!(
-            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}}}"#
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":{actions:?},"Resource":"{resource}"}}}}"#
         );
         iam(&format!("Action=PutUserPolicy&PolicyName=one&PolicyDocument={policy}"));
         let key = iam("Action=CreateAccessKey");
@@ -88,6 +100,11 @@ impl S3 {
             ["AccessKeyId", "SecretAccessKey"].map(|name| elements(&key, name).remove(0));
         self.look_at_keys(FROM_NOW);
         AccessKey { id, secret }
+    }
+
+    /// From now on no key is looked at.
+    pub fn allow_everything(&self) {
+        self.look_at_keys(FOR_EVER);
     }
 
     /// Whatever anyone put below `prefix`, in the order of the keys.

@@ -14,6 +14,7 @@ mod all {
     mod kinesis;
     mod kinesis_servers;
     mod leases;
+    mod load_targets;
     mod payloads;
     mod running;
     mod s3;

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kinesis::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::runtime::Builder;
@@ -58,6 +58,22 @@ pub(super) fn dynamodb(config: &SdkConfig, endpoint_url: &str) -> aws_sdk_dynamo
         config.set_endpoint_url(Some(endpoint_url.to_owned()));
     }
     aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// Of SQS; an empty address means that of `region`, or what `AWS_ENDPOINT_URL_SQS` says.
+pub(super) fn sqs(
+    config: &SdkConfig,
+    endpoint_url: &str,
+    region: Option<&str>,
+) -> aws_sdk_sqs::Client {
+    let mut config = aws_sdk_sqs::config::Builder::from(config);
+    if !endpoint_url.is_empty() {
+        config.set_endpoint_url(Some(endpoint_url.to_owned()));
+    }
+    if let Some(region) = region {
+        config.set_region(Some(Region::new(region.to_owned())));
+    }
+    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 fn http_client() -> SharedHttpClient {

@@ -12,7 +12,7 @@ mod time;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
@@ -98,9 +98,11 @@ pub(super) fn open_with(
     let (remote, first) =
         opened.map_err(|error| SourceError::Object { name: Arc::clone(&name), error })?;
     let etag = Arc::clone(remote.etag());
-    let counter = Arc::clone(&consumed_bytes);
-    let bytes = Arc::clone(&counter);
-    let raw = Ranges::new(remote.clone(), first.clone());
+    // Of this object alone: others may count into the same.
+    let beginning_bytes = Arc::<AtomicU64>::default();
+    let bytes = Arc::clone(&beginning_bytes);
+    let raw = Counted { raw: Ranges::new(remote.clone(), first.clone()), bytes };
+    let bytes = Arc::clone(&consumed_bytes);
     let content = Content::open(Box::new(Counted { raw, bytes }), &name, columns, || {
         let name = Arc::clone(&name);
         let is_whole = first.len() as u64 == remote.bytes();
@@ -109,9 +111,11 @@ pub(super) fn open_with(
         } else {
             ParquetFile::of_object(name, remote, columns)
         };
+        // The reader of Parquet counts its beginning, too.
+        consumed_bytes.fetch_sub(beginning_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         Some(file.map(|file| file.counting_into(Arc::clone(&consumed_bytes))))
     })?;
-    Ok(ObjectBatches { name, etag, content: Some(content), consumed_bytes: counter })
+    Ok(ObjectBatches { name, etag, content: Some(content), consumed_bytes })
 }
 
 impl ObjectBatches {
@@ -121,7 +125,7 @@ impl ObjectBatches {
         &self.etag
     }
 
-    /// Bytes of the object that were read so far, for progress.
+    /// Bytes of the object that were read, which count on.
     #[must_use]
     pub fn consumed_bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.consumed_bytes)

@@ -3,15 +3,15 @@
 
 mod backup;
 mod endpoint;
+mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::anyhow;
 use clap::Args;
 use loadgen::delivery::{
-    BUFFER_BYTES, Buffer, FIRST_DELAY, Failure, Outcome, RETRIES_FOR_MAX_S, RETRIES_FOR_S, Request,
+    BUFFER_BYTES, Buffer, FIRST_DELAY, Filled, Outcome, RETRIES_FOR_MAX_S, RETRIES_FOR_S, Request,
     Retries, guid,
 };
 use loadgen::records::{Record, Shaper};
@@ -20,9 +20,9 @@ use tokio::time::Instant;
 
 use crate::feed::{InFlight, Outlet, feed};
 use crate::options::{Given, Kind, Options};
-use crate::tell;
 use backup::Backup;
 use endpoint::Endpoint;
+use tally::{Done, Tally};
 
 pub(crate) use endpoint::check_url;
 
@@ -66,34 +66,6 @@ pub(crate) struct HttpOptions {
     /// How long an answer is waited for, for tests
     #[arg(long, hide = true, value_name = "MS")]
     answer_ms: Option<u64>,
-}
-
-/// What became of requests.
-#[derive(Debug, Default)]
-struct Tally {
-    delivered: Count,
-    retries: u64,
-    given_up: Count,
-    dropped: Count,
-    /// The latest reason for either.
-    reason: Option<Failure>,
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    requests: u64,
-    records: u64,
-    lines: u64,
-    bytes: u64,
-}
-
-/// One request that will not be sent again.
-struct Done {
-    request: Request,
-    retries: Retries,
-    outcome: Outcome,
-    arrived_ms: u64,
-    ended_ms: u64,
 }
 
 const HTTP: &[Kind] = &[Kind::Http];
@@ -202,14 +174,14 @@ impl Outlet for Sender {
 
     /// Where nothing ever arrives, and nothing is kept of it, there is no point in going on.
     fn is_closed(&self) -> bool {
-        let Tally { delivered, given_up, .. } = &self.tally;
-        self.backup.is_none() && delivered.requests == 0 && given_up.requests > 0
+        self.backup.is_none() && self.tally.is_in_vain()
     }
 }
 
 impl Sender {
     async fn push(&mut self) -> anyhow::Result<()> {
-        for record in std::mem::take(&mut self.shaped) {
+        let mut shaped = std::mem::take(&mut self.shaped);
+        for record in shaped.drain(..) {
             if let Some(filled) = self.buffer.push(&record) {
                 self.start(filled).await?;
             }
@@ -217,6 +189,7 @@ impl Sender {
                 self.buffering = Some(Since { epoch_ms: now_ms(), instant: Instant::now() });
             }
         }
+        self.shaped = shaped;
         Ok(())
     }
 
@@ -227,7 +200,7 @@ impl Sender {
         }
     }
 
-    async fn start(&mut self, filled: loadgen::delivery::Filled) -> anyhow::Result<()> {
+    async fn start(&mut self, filled: Filled) -> anyhow::Result<()> {
         let now_ms = now_ms();
         let arrived_ms = self.buffering.take().map_or(now_ms, |since| since.epoch_ms);
         let id = guid(fastrand::u128(..));
@@ -274,44 +247,14 @@ async fn deliver(endpoint: &Endpoint, request: Request, retries: Retries, arrive
             Outcome::Delivered | Outcome::Dropped(_) => None,
         };
         match wait {
-            Some(wait) => tokio::time::sleep(wait).await,
+            Some(wait) => {
+                if let Outcome::Failed(failure) = &outcome {
+                    endpoint.note(failure);
+                }
+                tokio::time::sleep(wait).await;
+            }
             None => return Done { request, retries, outcome, arrived_ms, ended_ms: now_ms() },
         }
-    }
-}
-
-impl Tally {
-    fn add(&mut self, done: &Done) {
-        let (count, reason, retries) = match &done.outcome {
-            Outcome::Delivered => (&mut self.delivered, None, done.retries.failures()),
-            Outcome::Dropped(failure) => {
-                (&mut self.dropped, Some(failure), done.retries.failures())
-            }
-            Outcome::Failed(failure) => {
-                (&mut self.given_up, Some(failure), done.retries.failures().saturating_sub(1))
-            }
-        };
-        count.requests += 1;
-        count.records += u64::from(done.request.records);
-        count.lines += done.request.lines;
-        count.bytes += done.request.bytes;
-        self.retries += u64::from(retries);
-        self.reason = reason.cloned().or(self.reason.take());
-    }
-
-    fn report(self) -> anyhow::Result<()> {
-        let Self { delivered, retries, given_up, dropped, reason } = self;
-        let Count { requests, records, lines, bytes } = delivered;
-        tell(&format!(
-            "delivered {requests} requests, {records} records, {lines} lines, {bytes} bytes; {retries} retries"
-        ));
-        let Some(reason) = reason else { return Ok(()) };
-        let lost = [("given up", given_up), ("dropped at 413", dropped)].into_iter();
-        let lost = lost.filter(|(_, count)| count.requests > 0).map(|(how, count)| {
-            let Count { requests, records, lines, .. } = count;
-            format!("{requests} requests with {records} records and {lines} lines were {how}")
-        });
-        Err(anyhow!("{}: {reason}", lost.collect::<Vec<_>>().join(", ")))
     }
 }
 

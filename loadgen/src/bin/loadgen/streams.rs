@@ -102,11 +102,13 @@ impl Outlet for Sender {
 
 impl Sender {
     async fn push(&mut self) -> anyhow::Result<()> {
-        for record in std::mem::take(&mut self.shaped) {
+        let mut shaped = std::mem::take(&mut self.shaped);
+        for record in shaped.drain(..) {
             if let Some(request) = self.packer.push(record) {
                 self.start(request).await?;
             }
         }
+        self.shaped = shaped;
         Ok(())
     }
 

@@ -14,8 +14,11 @@ use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Tim
 use crate::source::firehose::{self, Firehose};
 use crate::source::inlet::{self, Batches, Inlet};
 use crate::source::kinesis::{self, Kinesis, StoreKind};
+use crate::source::object::Buckets;
+use crate::source::s3::{self, S3Source};
 use crate::source::stop::Stop;
 use crate::telemetry::metrics::Fold;
+use crate::telemetry::objects::Objects;
 use crate::telemetry::requests::Requests;
 use crate::telemetry::shards::Shards;
 
@@ -27,6 +30,7 @@ pub(super) struct Sources(Vec<JoinHandle<Result<(), anyhow::Error>>>);
 pub(super) struct Meters {
     shards: Shards,
     requests: Requests,
+    objects: Objects,
 }
 
 /// Where and until when they read.
@@ -40,18 +44,25 @@ struct Shared<'s> {
 /// Refuses a configuration that says of no source where it is.
 pub(super) fn check(config: &Config, path: &Path) -> Result<(), Failure> {
     let sources = &config.sources;
-    if !sources.kinesis.streams.is_empty() || !sources.firehose.listen.is_empty() {
+    let is_set = !sources.kinesis.streams.is_empty()
+        || !sources.firehose.listen.is_empty()
+        || !sources.s3.queue_url.is_empty();
+    if is_set {
         return Ok(());
     }
-    let hint =
-        "sources.kinesis.streams and sources.firehose.listen are empty: there is nothing to read";
+    let hint = "sources.kinesis.streams, sources.firehose.listen and sources.s3.queue_url are empty: there is nothing to read";
     Err(misuse(anyhow!("{}: {hint}", path.display())))
 }
 
 impl Meters {
     /// As they are scraped, with what the fold has seen.
     pub(super) fn collectors(&self, fold: &Fold) -> Vec<Box<dyn Collector>> {
-        vec![Box::new(self.shards.clone()), Box::new(self.requests.clone()), Box::new(fold.clone())]
+        vec![
+            Box::new(self.shards.clone()),
+            Box::new(self.requests.clone()),
+            Box::new(self.objects.clone()),
+            Box::new(fold.clone()),
+        ]
     }
 }
 
@@ -66,13 +77,18 @@ impl Sources {
         let (inlet, batches) = inlet::channel();
         let shared = Shared { inlet, stop, told, meters };
         let mut sources = Self(Vec::new());
-        if !config.sources.kinesis.streams.is_empty() {
-            let kinesis = kinesis(&config.sources.kinesis, &shared)?;
-            sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
-        }
         if !config.sources.firehose.listen.is_empty() {
             let firehose = firehose(&config.sources.firehose, &shared)?;
             sources.wait_for("firehose", stop, move || Ok(firehose.join()?))?;
+        }
+        if !config.sources.s3.queue_url.is_empty() {
+            let s3 = s3(config, &shared)?;
+            sources.wait_for("s3", stop, move || Ok(s3.join()?))?;
+        }
+        // Last, since a lease that was taken for nothing keeps others waiting.
+        if !config.sources.kinesis.streams.is_empty() {
+            let kinesis = kinesis(&config.sources.kinesis, &shared)?;
+            sources.wait_for("kinesis", stop, move || Ok(kinesis.join()?))?;
         }
         Ok((sources, batches))
     }
@@ -133,6 +149,23 @@ fn kinesis(config: &kinesis::Config, shared: &Shared<'_>) -> Result<Kinesis, Fai
         stopped: shared.stop.stopped(),
     };
     Kinesis::start(config.clone(), parts).context("cannot start reading").map_err(io_failure)
+}
+
+/// The queue of new objects.
+fn s3(config: &Config, shared: &Shared<'_>) -> Result<S3Source, Failure> {
+    let keeps_letters = !config.dead_letters.path.is_empty();
+    let config = &config.sources.s3;
+    let sdk = aws::config()?;
+    let parts = s3::Parts {
+        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region()),
+        buckets: Buckets::new(&sdk, &config.endpoint_url),
+        keeps_letters,
+        meter: shared.meters.objects.clone(),
+        inlet: shared.inlet.clone(),
+        receipts: shared.told.receipts.clone(),
+        stopped: shared.stop.stopped(),
+    };
+    S3Source::start(config, parts).context("cannot start reading").map_err(io_failure)
 }
 
 fn coordinate(

@@ -5,6 +5,8 @@
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use crate::source::foreign_text::{chain, shown};
+
 /// Why a call did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -193,37 +195,10 @@ impl Failure {
     }
 }
 
-/// A message of the service is somebody else's text: cut, and without what a terminal obeys.
-fn shown(message: &str) -> String {
-    const LETTERS_MAX: usize = 400;
-    let is_cut = message.chars().nth(LETTERS_MAX).is_some();
-    let cut: String = message.chars().take(LETTERS_MAX).collect();
-    let escaped = |letter: char| match letter.is_control() {
-        true => letter.escape_default().to_string(),
-        false => letter.to_string(),
-    };
-    let shown: String = cut.chars().map(escaped).collect();
-    if is_cut { format!("{shown} …") } else { shown }
-}
-
 /// `InvalidArgumentException` has no code of its own for a sequence number that was trimmed.
 fn is_about_a_position(message: &str) -> bool {
     let message = message.to_ascii_lowercase().replace([' ', '_', '-'], "");
     message.contains("sequencenumber")
-}
-
-/// An error and its causes, each only where it adds something.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

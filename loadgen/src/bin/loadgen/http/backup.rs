@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use loadgen::delivery::{Failure, GivenUp, guid, object_key};
 
-use super::Done;
+use super::tally::Done;
 
 /// Keeps what was given up.
 pub(super) struct Backup {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,7 +19,7 @@ use reqwest::header::{
 use reqwest::{Certificate, Client, Response, Url, redirect};
 
 use super::HttpOptions;
-use crate::misuse;
+use crate::{misuse, tell};
 
 /// Where requests go.
 pub(super) struct Endpoint {
@@ -28,6 +29,8 @@ pub(super) struct Endpoint {
     headers: HeaderMap,
     stream: String,
     is_gzip: bool,
+    /// Whether a failure was told.
+    noted: AtomicBool,
 }
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("x-amz-firehose-protocol-version");
@@ -69,7 +72,14 @@ impl Endpoint {
         let headers = headers(arn, options)?;
         let client = client(&url, options)?;
         let stream = stream_name(arn).to_owned();
-        Ok(Self { client, url, headers, stream, is_gzip: options.gzip })
+        Ok(Self {
+            client,
+            url,
+            headers,
+            stream,
+            is_gzip: options.gzip,
+            noted: AtomicBool::new(false),
+        })
     }
 
     /// The name of the delivery stream.
@@ -80,6 +90,13 @@ impl Endpoint {
     /// The body as it is sent.
     pub(super) fn encode(&self, body: &Bytes) -> Bytes {
         if self.is_gzip { gzip(body).into() } else { body.clone() }
+    }
+
+    /// Says why something is sent again, the first time: that may go on for hours.
+    pub(super) fn note(&self, failure: &Failure) {
+        if !self.noted.swap(true, Ordering::Relaxed) {
+            tell(&format!("note: {failure}; it is sent again"));
+        }
     }
 
     /// Sends a request once.
@@ -147,7 +164,12 @@ fn client(url: &Url, options: &HttpOptions) -> anyhow::Result<Client> {
         None if url.scheme() == "http" => builder.tls_certs_only([]),
         None => builder,
     };
-    builder.build().map_err(|error| anyhow::anyhow!("no HTTP client: {}", innermost(&error)))
+    builder.build().map_err(|error| {
+        anyhow::anyhow!(
+            "no HTTP client: {}",
+            causes(&error).last().map_or_else(String::new, ToString::to_string)
+        )
+    })
 }
 
 fn certificates(file: &Path) -> anyhow::Result<Vec<Certificate>> {
@@ -182,12 +204,7 @@ async fn read(mut response: Response, id: &str) -> Result<Outcome, reqwest::Erro
 }
 
 fn unanswered(error: &reqwest::Error) -> Failure {
-    let causes = || std::iter::successors(Some(error as &(dyn Error + 'static)), |e| (*e).source());
-    let is_tls = causes().any(|cause| {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    });
-    let code = if error.is_connect() && is_tls {
+    let code = if error.is_connect() && causes(error).any(is_of_tls) {
         ErrorCode::SslHandshakeFailure
     } else if error.is_connect() {
         ErrorCode::ConnectionFailed
@@ -196,11 +213,21 @@ fn unanswered(error: &reqwest::Error) -> Failure {
     } else {
         ErrorCode::ConnectionReset
     };
-    Failure { code, message: innermost(error) }
+    let message = causes(error).last().map_or_else(String::new, ToString::to_string);
+    Failure { code, message }
 }
 
-/// The last of the causes, which says most.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.last().map_or_else(String::new, ToString::to_string)
+/// True for what rustls says of a handshake, and for a connection that ends in the midst of one: none
+/// that is only being made does.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let Some(io) = cause.downcast_ref::<io::Error>() else { return cause.is::<rustls::Error>() };
+    let ended = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&io.kind());
+    // The source of such an error is that of the one in it.
+    ended || io.get_ref().is_some_and(|inner| is_of_tls(inner))
+}
+
+/// The error and what caused it; the last says most.
+fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let first: &'e (dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |error| (*error).source())
 }

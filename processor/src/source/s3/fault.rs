@@ -1,0 +1,117 @@
+//! Why an object, or a message, is not read, and whose fault that is.
+
+use std::sync::Arc;
+
+use super::event::{Created, NotUnderstood};
+use super::life::Blame;
+use crate::s3::Refusal;
+use crate::source::SourceError;
+use crate::source::object::{BucketError, ObjectError};
+
+/// Why an object, or a message, is not read.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    /// `s3://bucket/key`, or the queue of a message that names none.
+    pub(super) source: Arc<str>,
+    /// Whose fault it is.
+    pub(super) blame: Blame,
+    /// A stable label for metrics.
+    pub(super) reason: &'static str,
+    /// In words.
+    pub(super) problem: String,
+}
+
+impl Fault {
+    /// Of an object that could not be read, or not to its end. `others_are_read` says whether the last one before it was: what
+    /// S3 then refuses has to do with this object, and otherwise it may refuse us everything.
+    pub(super) fn of(created: &Created, error: &SourceError, others_are_read: bool) -> Self {
+        let (blame, reason) = if error.is_of_content() {
+            (Blame::Content, "corrupt")
+        } else {
+            error
+                .of_object()
+                .map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
+        };
+        Self { source: created.source(), blame, reason, problem: error.to_string() }
+    }
+
+    /// Of a bucket that cannot be asked.
+    pub(super) fn of_bucket(created: &Created, error: &BucketError) -> Self {
+        let (blame, reason) = match error {
+            BucketError::Name(_) => (Blame::Content, "bucket_name"),
+            BucketError::Environment(_) => (Blame::Service, "environment"),
+        };
+        Self { source: created.source(), blame, reason, problem: error.to_string() }
+    }
+
+    /// Of an object whose reader broke down: it would do so again.
+    pub(super) fn of_panic(created: &Created) -> Self {
+        let problem = "the reader panicked".to_owned();
+        Self { source: created.source(), blame: Blame::Content, reason: "panic", problem }
+    }
+
+    /// Of a message of this queue.
+    pub(super) fn of_message(queue: &Arc<str>, error: NotUnderstood) -> Self {
+        let (source, problem) = (Arc::clone(queue), error.to_string());
+        Self { source, blame: Blame::Content, reason: "not_understood", problem }
+    }
+
+    /// Whether it may concern all objects alike, whosever fault it is.
+    pub(super) fn is_of_access(&self) -> bool {
+        self.blame == Blame::Service || matches!(self.reason, "access_denied" | "refused")
+    }
+
+    /// Whether only a person can mend it.
+    pub(super) fn needs_someone(&self) -> bool {
+        matches!(self.reason, "access_denied" | "credentials" | "environment" | "not_understood")
+    }
+}
+
+fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str) {
+    let theirs = if others_are_read { Blame::Object } else { Blame::Service };
+    match error {
+        ObjectError::Refused { refusal, .. } => match refusal {
+            Refusal::NotFound(_) => (Blame::Object, "not_found"),
+            Refusal::Denied(_) => (theirs, "access_denied"),
+            Refusal::Answered(_) => (theirs, "refused"),
+            Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
+                (Blame::Service, "credentials")
+            }
+            Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
+        },
+        ObjectError::Changed => (Blame::Object, "changed"),
+        ObjectError::Short { .. } => (Blame::Object, "short"),
+        ObjectError::Key => (Blame::Content, "key"),
+        ObjectError::Ended => (Blame::Service, "unavailable"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::object::Object;
+
+    fn blame(refusal: Refusal, others_are_read: bool) -> (Blame, &'static str) {
+        let object = Object { bucket: "bucket".into(), key: "key".into() };
+        let created = Created { bucket: "bucket".into(), key: "key".into(), region: None };
+        let error = ObjectError::Refused { refusal, object };
+        let error = SourceError::Object { name: created.source(), error };
+        let fault = Fault::of(&created, &error, others_are_read);
+        (fault.blame, fault.reason)
+    }
+
+    #[test]
+    fn what_is_not_there_is_the_objects_fault_and_an_outage_is_not() {
+        let missing = Refusal::NotFound("NoSuchKey".into());
+        assert_eq!(blame(missing, false), (Blame::Object, "not_found"));
+        let silent = Refusal::Unreachable("connection refused".into());
+        assert_eq!(blame(silent, true), (Blame::Service, "unavailable"));
+    }
+
+    #[test]
+    fn a_denied_object_is_at_fault_only_where_others_may_be_read() {
+        let denied = || Refusal::Denied("AccessDenied".into());
+        assert_eq!(blame(denied(), false), (Blame::Service, "access_denied"));
+        assert_eq!(blame(denied(), true), (Blame::Object, "access_denied"));
+    }
+}
