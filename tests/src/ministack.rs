@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use crate::server_process::{ServerProcess, free_address, installed};
-use crate::{Program, aws};
+use crate::{Program, aws, s3};
 
 /// A server that ends with the test, or with all tests when it is [`Ministack::shared`].
 #[derive(Debug)]
@@ -52,11 +52,17 @@ impl Ministack {
         self.process.url()
     }
 
-    /// `program` with this server as its Kinesis and its DynamoDB.
+    /// Makes a bucket.
+    pub fn create_bucket(&self, name: &str) {
+        s3::request(self.process.address(), ("PUT", &format!("/{name}")), "s3", b"");
+    }
+
+    /// `program` with this server as its Kinesis, its DynamoDB and its S3.
     #[must_use]
     pub fn serve(&self, program: Program) -> Program {
         let program = aws::with_credentials(program);
         let program = program.env("AWS_ENDPOINT_URL_KINESIS", &self.url());
-        program.env("AWS_ENDPOINT_URL_DYNAMODB", &self.url())
+        let program = program.env("AWS_ENDPOINT_URL_DYNAMODB", &self.url());
+        program.env("AWS_ENDPOINT_URL_S3", &self.url())
     }
 }

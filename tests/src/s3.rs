@@ -71,6 +71,11 @@ impl S3 {
         self.request("PUT", &format!("/{name}"), "s3", b"");
     }
 
+    /// Puts an object, as anyone.
+    pub fn put(&self, bucket: &str, key: &str, content: &[u8]) {
+        self.request("PUT", &format!("/{bucket}/{key}"), "s3", content);
+    }
+
     /// From now on every request needs a key that exists, a right signature, and a permission. This key may do `action` on
     /// `resource`, and nothing else.
     #[must_use]
@@ -135,32 +140,8 @@ impl S3 {
         self.request("POST", "/moto-api/reset-auth", "moto-api", after_requests.as_bytes());
     }
 
-    /// Sends one request, which must succeed; the body of its answer.
     fn request(&self, method: &str, path: &str, service: &str, body: &[u8]) -> Vec<u8> {
-        let mut connection = TcpStream::connect(self.address).unwrap();
-        // Which service is meant is told by whom the request is signed for.
-        let kind =
-            if service == "moto-api" { "text/plain" } else { "application/x-www-form-urlencoded" };
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\n\
-             Host: {}\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{service}/aws4_request, \
-             SignedHeaders=host, Signature=none\r\n\
-             Content-Type: {kind}\r\n\
-             Content-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        connection.write_all(head.as_bytes()).unwrap();
-        connection.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let body = answer.split_off(end + 4);
-        let is_success = head.split(' ').nth(1) == Some("200");
-        assert!(is_success, "{method} {path}: {head}\n{}", String::from_utf8_lossy(&body));
-        body
+        request(self.address, (method, path), service, body)
     }
 }
 
@@ -184,6 +165,43 @@ impl AccessKey {
     pub fn secret(&self) -> &str {
         &self.secret
     }
+}
+
+/// Sends one request, which must succeed; the body of its answer.
+pub(crate) fn request(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    service: &str,
+    body: &[u8],
+) -> Vec<u8> {
+    let mut connection = TcpStream::connect(address).unwrap();
+    // Which service is meant is told by whom the request is signed for.
+    let kind = match service {
+        "iam" => "application/x-www-form-urlencoded",
+        // A body that calls itself a form is taken apart, and the object is empty.
+        "s3" => "binary/octet-stream",
+        _ => "text/plain",
+    };
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\n\
+         Host: {}\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{service}/aws4_request, \
+         SignedHeaders=host, Signature=none\r\n\
+         Content-Type: {kind}\r\n\
+         Content-Length: {}\r\n\r\n",
+        address,
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let body = answer.split_off(end + 4);
+    let is_success = head.split(' ').nth(1) == Some("200");
+    assert!(is_success, "{method} {path}: {head}\n{}", String::from_utf8_lossy(&body));
+    body
 }
 
 /// Waits for the line that tells the address; reads on, so that the server never waits for a reader.

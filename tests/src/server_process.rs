@@ -54,6 +54,11 @@ impl ServerProcess {
         panic!("{} does not answer: {told}", program.display());
     }
 
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://` with address and port.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

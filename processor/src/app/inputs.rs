@@ -77,7 +77,7 @@ fn list(
 ) -> Result<impl Iterator<Item = Input>, Failure> {
     let buckets = Buckets::new(&aws::config()?, "");
     let found = runtime.block_on(find(&buckets, urls, &period)).map_err(|error| match error {
-        ListError::Refused { .. } | ListError::Object(_) | ListError::Key { .. } => {
+        ListError::Refused { .. } | ListError::Object { .. } | ListError::Key { .. } => {
             io_failure(error)
         }
         ListError::Bucket { .. }

@@ -174,7 +174,7 @@ const QUEUED_MAX: usize = 1;
 fn held_bytes(input: &Input) -> u64 {
     match input {
         Input::File(_) => 0,
-        // Three row groups: one that is fetched, one that waits in the queue, one that waits for it.
+        // Row groups: one that is fetched or waits for the queue, one in it, one that was just taken.
         Input::Object(Listed { object, bytes, .. }) if object.key.ends_with(".parquet") => {
             (*bytes).min(3 * GROUP_BYTES_MAX)
         }

@@ -225,7 +225,10 @@ impl SdkCredentials {
                 Ok(Arc::clone(credential))
             }
             (Err(error), _) => {
-                let source = Box::new(CredentialsError(innermost(&error)));
+                // What was tried stands on further lines, which are left out.
+                let told = innermost(&error);
+                let told = told.trim_end_matches("Attempted:").trim_end_matches([' ', '.']);
+                let source = Box::new(CredentialsError(told.to_owned()));
                 Err(object_store::Error::Generic { store: "S3", source })
             }
         }

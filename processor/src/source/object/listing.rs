@@ -45,8 +45,13 @@ pub enum ListError {
         refusal: Refusal,
     },
     /// There is one object of this name, and S3 does not tell of it.
-    #[error("{0}")]
-    Object(ObjectError),
+    #[error("{object}: {error}")]
+    Object {
+        /// Which one.
+        object: Object,
+        /// Why.
+        error: ObjectError,
+    },
     /// A key that our client has not.
     #[error(
         "{prefix}: cannot list: it has a key with an empty part, . or .., or a control character; give longer prefixes beside it"
@@ -127,7 +132,8 @@ async fn find_one(
             | Err(object_store::Error::PermissionDenied { .. }) => {}
             Err(error) => {
                 let object = Object { bucket, key: prefix.key.as_ref().into() };
-                return Err(ListError::Object(ObjectError::of(&error, &object)));
+                let error = ObjectError::of(&error, &object);
+                return Err(ListError::Object { object, error });
             }
         }
     }

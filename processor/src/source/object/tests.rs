@@ -158,6 +158,7 @@ fn batches_are_named_by_the_object_and_its_version() {
     let batch = batches.next().unwrap().unwrap();
     assert_eq!(&*batch.id.source, "s3://flows/a/b.log");
     assert_eq!(batch.id.extent, Extent::Object { etag, offset_bytes: 0 });
+    assert_eq!(batches.consumed_bytes().load(Ordering::Relaxed), 8);
 }
 
 #[test]
