@@ -35,7 +35,7 @@ pub enum Extent {
         /// Sequence number of the last.
         last: Arc<str>,
     },
-    /// One request of Firehose, whole. Its size is part of the name: a client that gives all its requests one id loses none.
+    /// One request of Firehose, whole. A checksum is part of the name: a client that gives all its requests one id loses none.
     Request {
         /// `X-Amz-Firehose-Request-Id`.
         id: Arc<str>,
@@ -43,6 +43,8 @@ pub enum Extent {
         records: u32,
         /// How many bytes they have together.
         bytes: u64,
+        /// Of these bytes, and of where they are cut.
+        checksum: u64,
     },
     /// From this byte on, as with [`Extent::Offset`], of an object of S3, in one version of it.
     Object {

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 
 use super::format::{Format, Formats};
@@ -130,6 +131,7 @@ impl Decoder {
             }
             Content::Payloads { first_record, payloads } => {
                 let mut peeled = Peeled { walk, reader };
+                self.peeler.begin(payloads.iter().map(Bytes::len).sum());
                 for (record, payload) in (*first_record..).zip(payloads) {
                     self.peeler.peel(payload, record, &mut peeled);
                 }

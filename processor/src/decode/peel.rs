@@ -56,7 +56,12 @@ pub struct Peeler {
     is_exact: bool,
     inflater: Inflater,
     layers: Vec<Layer>,
+    /// What all payloads of a batch may yet decompress to.
+    batch_budget: usize,
 }
+
+/// How much larger the payloads of a batch may become, on the whole: envelopes of flow logs become 10 to 20 times as large.
+const RATIO_MAX: usize = 64;
 
 /// The buffers of one envelope within another.
 #[derive(Debug, Default)]
@@ -92,7 +97,7 @@ impl Peeler {
     pub fn new(limits: Limits) -> Self {
         let mut layers = Vec::new();
         layers.resize_with(usize::from(limits.nesting_max), Layer::default);
-        Self { limits, is_exact: true, inflater: Inflater::new(), layers }
+        Self { limits, is_exact: true, inflater: Inflater::new(), layers, batch_budget: usize::MAX }
     }
 
     /// One that reads every JSON document with the full parser: several times slower, with the same results. It is what
@@ -102,21 +107,32 @@ impl Peeler {
         Self { is_exact: false, ..Self::new(limits) }
     }
 
+    /// Begins a batch of payloads of so many bytes, which together may decompress to four times
+    /// [`Limits::decompressed_bytes_max`] and 64 times their length, a ratio that flow logs do not reach. Without that, ten
+    /// thousand small bombs in one request would keep a worker for minutes.
+    pub fn begin(&mut self, batch_bytes: usize) {
+        let by_length = batch_bytes.saturating_mul(RATIO_MAX);
+        self.batch_budget =
+            self.limits.decompressed_bytes_max.saturating_mul(4).saturating_add(by_length);
+    }
+
     /// Peels one payload, which is number `record` of its source, from 1.
     ///
     /// Where documents stand together, those behind the first have their number as `position.part`, unless they are
     /// within a part already.
     pub fn peel(&mut self, payload: &[u8], record: u64, found: &mut impl Found) {
+        let budget = self.limits.decompressed_bytes_max.min(self.batch_budget);
         let mut walk = Walk {
             found,
             inflater: &mut self.inflater,
-            budget: self.limits.decompressed_bytes_max,
+            budget,
             document_bytes_max: self.limits.decompressed_bytes_max,
             is_exact: self.is_exact,
         };
         let position = Position { record, ..Position::default() };
         let place = Place { position, ..Place::default() };
         content(&mut walk, &mut self.layers, &place, payload);
+        self.batch_budget -= budget - walk.budget;
         self.settle();
     }
 

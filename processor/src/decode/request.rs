@@ -34,6 +34,18 @@ pub struct Request {
     pub records: Vec<Range<usize>>,
 }
 
+impl Request {
+    /// Tells it from another request of the same id: of its bytes, and of where records end.
+    #[must_use]
+    pub fn checksum(&self) -> u64 {
+        let mut ends = crc32fast::Hasher::new();
+        for record in &self.records {
+            ends.update(&record.end.to_le_bytes());
+        }
+        u64::from(crc32fast::hash(self.arena.as_ref())) << 32 | u64::from(ends.finalize())
+    }
+}
+
 /// Room for the bytes of records, which can be used again.
 #[derive(Debug, Default)]
 pub struct Arena {
@@ -169,8 +181,14 @@ fn in_any_spelling(document: &[u8], mut arena: Arena) -> Result<Request, Request
     match (read, problem) {
         (Ok(request_id), _) => checked(&request_id, arena, records),
         (Err(_), Some(problem)) => Err(problem),
-        (Err(error), None) => Err(RequestError::BadJson(error.to_string())),
+        (Err(error), None) => Err(RequestError::BadJson(shown(&error))),
     }
+}
+
+/// What the parser says, which may repeat a little of the document, such as a number in place of a string.
+fn shown(error: &serde_json::Error) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    error.to_string().chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect()
 }
 
 fn checked(
@@ -245,6 +263,11 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
         let request_id = request_id.ok_or_else(|| A::Error::missing_field("requestId"))?;
         if has_records { Ok(request_id) } else { Err(A::Error::missing_field("records")) }
     }
+
+    /// What stands in the document must not come into messages: it is long, and the customer's.
+    fn visit_str<E: Error>(self, _text: &str) -> Result<Self::Value, E> {
+        Err(E::custom("the document is a string"))
+    }
 }
 
 /// The array of records.
@@ -266,20 +289,55 @@ impl<'de> Visitor<'de> for Records<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(Record { data: Text(data) }) = elements.next_element()? {
-            if let Err(problem) = self.0.add(&data) {
-                self.0.problem = Some(problem);
-                return Err(A::Error::custom(""));
-            }
-        }
+        while elements.next_element_seed(Record(self.0))?.is_some() {}
         Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _text: &str) -> Result<(), E> {
+        Err(E::custom("`records` is a string"))
     }
 }
 
-#[derive(Deserialize)]
-struct Record<'a> {
-    #[serde(borrow)]
-    data: Text<'a>,
+/// One record.
+struct Record<'b, 't>(&'b mut Taken<'t>);
+
+impl<'de> DeserializeSeed<'de> for Record<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Record<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `data`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut has_data = false;
+        while let Some(Text(key)) = map.next_key()? {
+            match &*key {
+                "data" if has_data => return Err(A::Error::duplicate_field("data")),
+                "data" => {
+                    let Text(data) = map.next_value()?;
+                    if let Err(problem) = self.0.add(&data) {
+                        self.0.problem = Some(problem);
+                        return Err(A::Error::custom(""));
+                    }
+                    has_data = true;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        if has_data { Ok(()) } else { Err(A::Error::missing_field("data")) }
+    }
+
+    fn visit_str<E: Error>(self, _text: &str) -> Result<(), E> {
+        Err(E::custom("a record is a string"))
+    }
 }
 
 /// A string, borrowed unless it has escapes.

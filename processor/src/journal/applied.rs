@@ -41,14 +41,10 @@ impl Applied {
     pub fn is_new(&mut self, id: &BatchId) -> bool {
         let (name, mark) = match &id.extent {
             Extent::Offset(_) | Extent::Records { .. } => return true,
-            Extent::Request { id, records, bytes } => (
-                self.key.hash_words([
-                    self.key.hash_bytes(id.as_bytes()),
-                    u64::from(*records),
-                    *bytes,
-                ]),
-                0,
-            ),
+            Extent::Request { id, records, bytes, checksum } => {
+                let id = self.key.hash_bytes(id.as_bytes());
+                (self.key.hash_words([id, u64::from(*records), *bytes, *checksum]), 0)
+            }
             Extent::Object { etag, offset_bytes } => {
                 (self.key.hash_bytes(etag.as_bytes()), *offset_bytes)
             }
@@ -84,7 +80,8 @@ mod tests {
     use super::*;
 
     fn request(source: &str, id: &str, records: u32, bytes: u64) -> BatchId {
-        BatchId { source: source.into(), extent: Extent::Request { id: id.into(), records, bytes } }
+        let extent = Extent::Request { id: id.into(), records, bytes, checksum: 7 };
+        BatchId { source: source.into(), extent }
     }
 
     fn piece(etag: &str, offset_bytes: u64) -> BatchId {
@@ -97,12 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_counts_once_and_one_of_another_size_or_stream_is_another_one() {
+    fn a_request_counts_once_and_one_of_other_content_or_another_stream_is_another_one() {
         let mut applied = applied();
         let first = request("stream", "id", 2, 300);
         assert!(applied.is_new(&first));
         assert!(!applied.is_new(&first));
+        let extent = Extent::Request { id: "id".into(), records: 2, bytes: 300, checksum: 8 };
         for other in [
+            BatchId { source: "stream".into(), extent },
             request("stream", "id", 3, 300),
             request("stream", "id", 2, 301),
             request("stream", "other", 2, 300),

@@ -1,4 +1,4 @@
-//! The two clocks of the source: a monotonic one for waits and ages, and the wall clock for `AT_TIMESTAMP`.
+//! The two clocks of sources: a monotonic one for waits and ages, and the wall clock for what services say of time.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -18,6 +18,7 @@ mod room;
 mod tls;
 mod watched;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,7 +49,6 @@ pub struct Firehose {
 }
 
 /// What serving needs from outside.
-#[derive(Debug)]
 pub struct Parts {
     /// Access keys in the text that a file would have, which comes before the file.
     pub access_keys: Option<String>,
@@ -102,6 +102,13 @@ pub enum StartError {
 #[error("serving Firehose panicked")]
 pub struct PanickedError;
 
+/// Not the keys.
+impl fmt::Debug for Parts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Parts").field("requests", &self.requests).finish_non_exhaustive()
+    }
+}
+
 impl StartError {
     /// Whether the user can mend it, without looking at the machine.
     #[must_use]
@@ -148,6 +155,10 @@ impl Firehose {
             .build()
             .map_err(StartError::Start)?;
         let connections_max = config.connections_max;
+        let listener = {
+            let _runtime = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(StartError::Start)?
+        };
         let thread = thread::Builder::new().name("firehose".to_owned());
         let serve = move || run(&runtime, listener, tls, endpoint, connections_max, stopped);
         let thread = thread.spawn(serve).map_err(StartError::Start)?;
@@ -172,17 +183,13 @@ impl Firehose {
 
 fn run(
     runtime: &Runtime,
-    listener: std::net::TcpListener,
+    listener: tokio::net::TcpListener,
     tls: Arc<Watched<Tls>>,
     endpoint: Arc<Endpoint>,
     connections_max: usize,
     stopped: Stopped,
 ) {
     runtime.block_on(async {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "cannot listen"),
-        };
         tokio::select! {
             () = listener::serve(listener, Arc::clone(&tls), Arc::clone(&endpoint), connections_max, stopped) => {}
             () = endpoint.access_keys.watch("the access keys") => {}

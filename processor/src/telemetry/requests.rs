@@ -46,11 +46,28 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Lasting(Gauge);
 
+/// A request until it is answered. One that is dropped before is counted as given up by whoever sent it.
+#[derive(Debug)]
+pub struct Begun {
+    requests: Requests,
+    is_answered: bool,
+}
+
+/// What is counted when nobody waits for the answer any more.
+const GONE: (u16, &str) = (499, "gone");
+
 impl Requests {
     /// A request began; it lasts until the answer is made.
     #[must_use]
-    pub fn begin(&self) -> Lasting {
-        Lasting::new(&self.0.in_flight)
+    pub fn begin(&self) -> Begun {
+        self.0.in_flight.inc();
+        Begun { requests: self.clone(), is_answered: false }
+    }
+
+    /// How many have begun and are not answered.
+    #[must_use]
+    pub fn in_flight(&self) -> i64 {
+        self.0.in_flight.get()
     }
 
     /// A connection is open.
@@ -64,8 +81,7 @@ impl Requests {
         self.0.turned_away.inc();
     }
 
-    /// A request was answered; `reason` is empty when it was applied.
-    pub fn answered(&self, status: u16, reason: &'static str) {
+    fn answered(&self, status: u16, reason: &'static str) {
         self.0.answers.get_or_create(&Answer { status: status.into(), reason }).inc();
     }
 
@@ -74,6 +90,23 @@ impl Requests {
         self.0.records.inc_by(taken.records);
         self.0.bytes.inc_by(taken.bytes);
         self.0.body_bytes.inc_by(taken.body_bytes);
+    }
+}
+
+impl Begun {
+    /// It was answered; `reason` is empty when it was applied.
+    pub fn answered(mut self, status: u16, reason: &'static str) {
+        self.is_answered = true;
+        self.requests.answered(status, reason);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.requests.answered(GONE.0, GONE.1);
+        }
+        self.requests.0.in_flight.dec();
     }
 }
 
@@ -141,14 +174,17 @@ mod tests {
     #[test]
     fn answers_are_counted_by_status_and_reason() {
         let requests = Requests::default();
-        requests.answered(200, "");
-        requests.answered(401, "access_key");
+        requests.begin().answered(200, "");
+        requests.begin().answered(401, "access_key");
+        drop(requests.begin());
         requests.took(Taken { records: 7, bytes: 700, body_bytes: 100 });
         let open = requests.connected();
         let text =
             || Metrics::of([Box::new(requests.clone()) as Box<dyn Collector>]).text().unwrap();
         for line in [
             "flowscout_firehose_requests_total{status=\"401\",reason=\"access_key\"} 1\n",
+            "flowscout_firehose_requests_total{status=\"499\",reason=\"gone\"} 1\n",
+            "flowscout_firehose_requests_in_flight 0\n",
             "flowscout_firehose_records_total 7\n",
             "flowscout_firehose_connections 1\n",
         ] {

@@ -68,6 +68,30 @@ fn each_thing_that_is_wrong_is_named() {
 }
 
 #[test]
+fn nothing_of_the_document_comes_into_a_message() {
+    let secret = format!("\"{}\"", "10.0.0.1 \u{7f}".repeat(100_000));
+    for body in [
+        secret.clone(),
+        format!(r#"{{"requestId":"a","records":{secret}}}"#),
+        format!(r#"{{"requestId":"a","records":[{secret}]}}"#),
+        format!(r#"{{"requestId":[{secret}],"records":[]}}"#),
+        format!(r#"{{"requestId":"a","records":[{{"data":[{secret}]}}]}}"#),
+    ] {
+        let problem = problem(&body);
+        assert!(problem.len() < 300 && !problem.contains("10.0.0.1"), "{problem}");
+    }
+}
+
+#[test]
+fn requests_of_one_size_are_told_apart_by_their_bytes_and_by_where_they_are_cut() {
+    let checksum =
+        |records: &[&str]| unpack(body(records).to_string().as_bytes()).unwrap().checksum();
+    assert_eq!(checksum(&["ab", "c"]), checksum(&["ab", "c"]));
+    assert_ne!(checksum(&["ab", "c"]), checksum(&["a", "bc"]));
+    assert_ne!(checksum(&["ab", "c"]), checksum(&["ab", "d"]));
+}
+
+#[test]
 fn as_many_and_as_long_records_as_firehose_sends_are_taken_and_no_more() {
     let most = body(&vec![b"x"; RECORDS_MAX]).to_string();
     assert_eq!(unpack(most.as_bytes()).unwrap().records.len(), RECORDS_MAX);

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::listener::HEAD_BYTES_MAX;
+use super::listener::CONNECTION_BYTES_MAX;
+use super::room::KEPT_BYTES_MAX;
 
 /// Where Firehose delivers to, and how much of it at once.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -25,8 +26,8 @@ pub struct Config {
     pub tls_key_file: String,
     /// Bytes that one request may have, before and after decompression. Default 64 MiB, Firehose's own bound; at least 1 MiB.
     pub body_bytes_max: usize,
-    /// Bytes of all requests that are not yet answered. Default 256 MiB, at least twice `body_bytes_max`. A request beyond is answered
-    /// 503.
+    /// Bytes of all requests that are not yet decoded: their bodies while they arrive, their records while they wait for a worker.
+    /// Default 256 MiB, at least twice `body_bytes_max`. A request beyond is answered 503.
     pub buffer_bytes_max: usize,
     /// Connections at once; at most 100,000. Default 2048. The process needs as many file descriptors.
     pub connections_max: usize,
@@ -93,9 +94,12 @@ impl Config {
         if self.listen.is_empty() {
             return 0;
         }
-        // Beside what is charged to the buffer, each thread decompresses and decodes one request.
-        let unpacking = THREADS * (self.body_bytes_max + self.body_bytes_max / 4 * 3);
-        self.buffer_bytes_max + unpacking + self.connections_max * HEAD_BYTES_MAX
+        // Beside what is charged to the buffer, each thread decompresses and decodes one request, with a copy of what has escapes.
+        let unpacking = THREADS * (2 * self.body_bytes_max + self.body_bytes_max / 4 * 3);
+        self.buffer_bytes_max
+            + unpacking
+            + KEPT_BYTES_MAX
+            + self.connections_max * CONNECTION_BYTES_MAX
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::access_keys::AccessKeys;
 use super::answer::{self, Answer};
-use super::body;
+use super::body::Incoming;
 use super::head::{self, ACCESS_KEY, Head};
 use super::refusal::Refusal;
 use super::room::{Charge, Full, Room};
@@ -24,7 +24,7 @@ use crate::source::clock::Clock;
 use crate::source::inlet::Inlet;
 use crate::source::receipts::Receipts;
 use crate::source::told::Told;
-use crate::telemetry::requests::{Requests, Taken};
+use crate::telemetry::requests::{Begun, Requests, Taken};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -40,12 +40,14 @@ pub(super) struct Endpoint {
     pub(super) told: Told,
 }
 
-/// Firehose waits three minutes for an answer. One that comes later is one to a request that is sent again.
-const ANSWER_MAX: Duration = Duration::from_secs(90);
+/// Firehose waits three minutes for an answer, load balancers of AWS a minute.
+const ANSWER_MAX: Duration = Duration::from_secs(50);
 /// What a record needs beside its bytes: where it stands.
 const RECORD_BYTES: usize = size_of::<Bytes>();
-/// As in the head.
-const REQUEST_ID_BYTES_MAX: usize = 2_048;
+/// A body that is not larger is taken apart in a millisecond, or in some if it is gzip.
+const SMALL_BYTES: usize = 256 << 10;
+/// Methods of that length are no methods.
+const METHOD_MAX: usize = 16;
 /// Where load balancers look, whatever the configured path is.
 const LIVENESS: &str = "/livez";
 
@@ -55,25 +57,27 @@ impl Endpoint {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
         if head.method == Method::GET && head.uri.path() == LIVENESS {
             return Ok(answer::alive());
         }
-        let _in_flight = self.requests.begin();
+        let mut body = Incoming::new(body);
+        let begun = self.requests.begin();
         let taken = self.take(&head, &mut body).await;
         let unix_ms = self.clock.unix_ms();
         match taken {
             Ok(request_id) => {
-                self.requests.answered(StatusCode::OK.as_u16(), "");
+                begun.answered(StatusCode::OK.as_u16(), "");
                 Ok(answer::applied(&request_id, unix_ms))
             }
             Err((request_id, refusal)) => {
-                self.tell(&request_id, &refusal);
+                self.tell(&request_id, &refusal, begun);
                 let mut answer = answer::refused(&request_id, unix_ms, &refusal);
                 // Whoever waits to be asked for a body needs not send it.
-                let is_whole = body.is_end_stream()
-                    || !head.headers.contains_key(EXPECT) && body::drain(&mut body).await;
-                if !is_whole {
+                if !head.headers.contains_key(EXPECT) {
+                    body.drain().await;
+                }
+                if !body.is_whole() {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(answer)
@@ -82,18 +86,22 @@ impl Endpoint {
     }
 
     /// The id of the request once it is applied; otherwise as far as the id is known, and why not.
-    async fn take<B>(&self, http: &HttpHead, body: &mut B) -> Result<Box<str>, (Box<str>, Refusal)>
+    async fn take<B>(
+        &self,
+        http: &HttpHead,
+        body: &mut Incoming<B>,
+    ) -> Result<Box<str>, (Box<str>, Refusal)>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let known = |refusal| (head::request_id(&http.headers).into(), refusal);
         let head = self.admit(http).map_err(known)?;
         let mut charge = self.room.charge();
-        let bytes = body::read(body, head.content_length, self.body_bytes_max, &mut charge).await;
-        let body_bytes = bytes.map_err(known)?;
-        let request = self.unpack(&head, &body_bytes).map_err(known)?;
-        let body_bytes = body_bytes.len() as u64;
-        drop(charge);
+        let bytes = body.read(head.content_length, self.body_bytes_max, &mut charge).await;
+        let bytes = bytes.map_err(known)?;
+        let request = self.unpack(&head, &bytes).await.map_err(known)?;
+        let body_bytes = bytes.len() as u64;
+        drop((bytes, charge));
         let request_id = request.request_id.clone();
         let batch = self.batch(&head, request);
         let (batch, taken) = batch.map_err(|refusal| (request_id.clone(), refusal))?;
@@ -113,7 +121,7 @@ impl Endpoint {
             return Err(Refusal::Path);
         }
         if http.method != Method::POST {
-            return Err(Refusal::Method(http.method.clone()));
+            return Err(Refusal::Method(http.method.as_str().chars().take(METHOD_MAX).collect()));
         }
         if !self.access_keys.get().allow(presented) {
             return Err(Refusal::AccessKey);
@@ -121,24 +129,30 @@ impl Endpoint {
         Head::read(&http.headers)
     }
 
-    /// All records, decoded on this thread: some milliseconds for a request of the usual size.
-    fn unpack(&self, head: &Head, body: &[u8]) -> Result<request::Request, Refusal> {
-        let unpacked =
-            self.room.with_unpacker(|unpacker, arena| unpacker.unpack(body, head.is_gzip, arena));
-        let request = unpacked?;
+    /// All records, decoded on this thread: a few milliseconds for a request of the usual size. Of larger ones only so many at
+    /// once, and others do the other work of this thread meanwhile.
+    async fn unpack(&self, head: &Head, body: &[u8]) -> Result<request::Request, Refusal> {
+        let unpack = || {
+            self.room.with_unpacker(|unpacker, arena| unpacker.unpack(body, head.is_gzip, arena))
+        };
+        let request = if body.len() <= SMALL_BYTES {
+            unpack()?
+        } else {
+            let _turn = self.room.turn().await;
+            tokio::task::block_in_place(unpack)?
+        };
         let id = &request.request_id;
+        // It stands in answers, logs and letters.
         let is_fine = match &head.request_id {
             Some(announced) => announced == id,
-            // It stands in answers, logs and letters.
-            None => {
-                id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
-            }
+            None => head::is_name(id),
         };
         if is_fine { Ok(request) } else { Err(Refusal::RequestId) }
     }
 
     /// The records share the bytes of the request, which are charged until the pipeline has decoded them.
     fn batch(&self, head: &Head, request: request::Request) -> Result<(Batch, Taken), Refusal> {
+        let checksum = request.checksum();
         let request::Request { request_id, arena, records } = request;
         let mut charge: Charge = self.room.charge();
         let held_bytes = arena.held_bytes() + records.len() * RECORD_BYTES;
@@ -146,7 +160,7 @@ impl Endpoint {
         let bytes = arena.as_ref().len() as u64;
         let taken = Taken { records: records.len() as u64, bytes, body_bytes: 0 };
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let extent = Extent::Request { id: request_id.into(), records: count, bytes };
+        let extent = Extent::Request { id: request_id.into(), records: count, bytes, checksum };
         let id = BatchId { source: Arc::clone(&head.source), extent };
         let held = charge.hold(arena);
         let payloads = records.into_iter().map(|record| held.slice(record)).collect();
@@ -164,9 +178,9 @@ impl Endpoint {
         timeout(ANSWER_MAX, applied).await.unwrap_or(Err(late))
     }
 
-    fn tell(&self, request_id: &str, refusal: &Refusal) {
+    fn tell(&self, request_id: &str, refusal: &Refusal, begun: Begun) {
         let (status, reason) = (refusal.status().as_u16(), refusal.label());
-        self.requests.answered(status, reason);
+        begun.answered(status, reason);
         if self.told.is_due(reason) {
             tracing::warn!(request_id, status, reason, error = %refusal, "a request is refused");
         } else {

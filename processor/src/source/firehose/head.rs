@@ -63,11 +63,16 @@ pub(super) fn request_id(headers: &HeaderMap) -> &str {
 /// A name of printable ASCII, and not empty.
 fn name<'h>(headers: &'h HeaderMap, header: &'static str) -> Result<Option<&'h str>, Refusal> {
     let Some(value) = headers.get(header) else { return Ok(None) };
-    let is_fine = |text: &&str| {
-        text.len() <= NAME_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    let text = value.to_str().ok().filter(is_fine).ok_or(Refusal::BadHeader(header))?;
-    Ok(Some(text).filter(|text| !text.is_empty()))
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let text = value.to_str().ok().filter(|text| is_name(text));
+    text.map(Some).ok_or(Refusal::BadHeader(header))
+}
+
+/// Whether a text may stand in answers, logs and letters.
+pub(super) fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {

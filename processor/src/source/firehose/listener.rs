@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
 use super::endpoint::Endpoint;
 use super::tls::Tls;
@@ -21,15 +22,21 @@ use super::watched::Watched;
 use crate::source::stop::Stopped;
 
 /// The head of a request may have so many bytes: an access key of 4,096 and 50 common attributes of 1,280 characters.
-pub(super) const HEAD_BYTES_MAX: usize = 128 << 10;
+const HEAD_BYTES_MAX: usize = 128 << 10;
 /// What is read of a body at once, at the most.
-const READ_BYTES_MAX: usize = 256 << 10;
+const READ_BYTES_MAX: usize = HEAD_BYTES_MAX;
+/// What a connection may hold: what it reads, what TLS has of both directions, and its task.
+pub(super) const CONNECTION_BYTES_MAX: usize = READ_BYTES_MAX + (64 << 10);
 /// A connection without a request for so long is closed. Longer than the 60 s after which load balancers of AWS close it: whoever
 /// is second may answer a request with a reset.
 const IDLE_MAX: Duration = Duration::from_secs(75);
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// How long requests that have begun may take at the end.
-const DRAIN_MAX: Duration = Duration::from_secs(20);
+/// A client that reads nothing of its answer for so long has gone.
+const WRITE_MAX: Duration = Duration::from_secs(30);
+/// How long requests that have begun may take at the end, and how long others have to begin.
+const DRAIN_MAX: Duration = Duration::from_secs(12);
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 /// After the system had no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -56,9 +63,23 @@ pub(super) async fn serve(
         () = stopped.wait() => {}
     }
     drop(listener);
-    if timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests of Firehose that are not answered are sent again");
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        // A connection on which nothing more comes must not keep us.
+        () = all_are_answered(&endpoint) => {}
+        () = sleep(DRAIN_MAX) => {
+            tracing::warn!("requests of Firehose that are not answered are sent again");
+        }
     }
+}
+
+async fn all_are_answered(endpoint: &Endpoint) {
+    sleep(LAST_MOMENT).await;
+    while endpoint.requests.in_flight() > 0 {
+        sleep(LOOK).await;
+    }
+    // What was answered last is still to be sent.
+    sleep(4 * LOOK).await;
 }
 
 /// The connection, if there is room for one more.
@@ -115,12 +136,14 @@ async fn speak(
 ) {
     let service =
         service_fn(|request: hyper::Request<Incoming>| Arc::clone(&endpoint).serve(request));
+    let mut writing = TimeoutStream::new(stream);
+    writing.set_write_timeout(Some(WRITE_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(READ_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(writing)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
     }

@@ -11,7 +11,7 @@ use crate::decode::request::RequestError;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("{0} is not allowed here: requests of Firehose are POST")]
-    Method(hyper::Method),
+    Method(String),
     #[error("nothing is served at this path")]
     Path,
     #[error("the access key is missing or wrong")]

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::config::THREADS;
 use crate::decode::request::{Arena, Unpacker};
 
 /// What all requests together may hold.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     bytes: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     kept: Arc<Kept>,
 }
 
@@ -38,12 +40,21 @@ const STEP_BYTES: usize = 64 << 10;
 /// So many arenas, each of at most so many bytes, wait for the next request instead of being given back.
 const ARENAS_KEPT_MAX: usize = 4;
 const ARENA_KEPT_BYTES_MAX: usize = 8 << 20;
+/// What they may have together, beside what is charged.
+pub(super) const KEPT_BYTES_MAX: usize = ARENAS_KEPT_MAX * ARENA_KEPT_BYTES_MAX;
 
 impl Room {
     /// For `bytes_max`, in requests of at most `body_bytes_max` each.
     pub(super) fn new(bytes_max: usize, body_bytes_max: usize) -> Self {
         let kept = Kept { unpackers: Mutex::default(), arenas: Mutex::default(), body_bytes_max };
-        Self { bytes: Arc::new(Semaphore::new(bytes_max)), kept: Arc::new(kept) }
+        let (bytes, turns) = (Semaphore::new(bytes_max), Semaphore::new(THREADS));
+        Self { bytes: Arc::new(bytes), turns: Arc::new(turns), kept: Arc::new(kept) }
+    }
+
+    /// Waits until one of the larger requests may be taken apart, which lasts as long as this is held.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
     /// Nothing charged yet.

@@ -73,16 +73,17 @@ impl<T> Watched<T> {
         loop {
             sleep(LOOK).await;
             match self.look(files) {
-                Ok(false) => {}
-                Ok(true) => tracing::info!(what, "read again"),
+                Ok(false) => is_told = false,
+                Ok(true) => {
+                    is_told = false;
+                    tracing::info!(what, "read again");
+                }
                 Err(error) if is_told => tracing::debug!(what, %error, "still cannot be used"),
                 Err(error) => {
                     is_told = true;
                     tracing::error!(what, %error, "cannot be used: the former stays in use");
-                    continue;
                 }
             }
-            is_told = false;
         }
     }
 

@@ -13,8 +13,7 @@ pub(super) struct Repeated {
     is_told: bool,
 }
 
-/// Between two messages about the same.
-pub(super) const TELL_MS: u64 = 60_000;
+pub(super) use crate::source::told::TELL_MS;
 
 impl Repeated {
     /// Counts it, and tells it if it is new, which is returned.

@@ -160,7 +160,7 @@ impl Work {
         for fault in faults {
             // The message comes again if its deletion fails, and its letter shall not.
             let (id, bytes) = (Arc::clone(&message.id), body.len() as u64);
-            let extent = Extent::Request { id, records: 1, bytes };
+            let extent = Extent::Request { id, records: 1, bytes, checksum: 0 };
             let id = BatchId { source: fault.source, extent };
             receipts.push(self.reader.receipts.expect(&id));
             let batch = Batch { id, content: Content::Unreadable(body.clone()) };

@@ -132,7 +132,7 @@ fn what_a_killed_task_had_not_answered_is_delivered_to_the_next_one() {
     // Its own state was lost with it; what it had not answered was not.
     let rest = told_records(&run);
     assert!(
-        rest < expected && rest + seen + 4 * 10_000 >= expected,
+        rest < expected && rest + seen + 4 * 1_000 >= expected,
         "{rest} of {expected}, {seen} seen"
     );
 }

@@ -214,8 +214,33 @@ fn a_pipeline_that_stands_still_answers_503_and_nothing_is_lost_or_counted_twice
     assert_eq!(endpoint.service.sum(), sum_of(72_000));
     assert_eq!(endpoint.service.metric("flowscout_refused_lines_total"), 1);
     assert_eq!(endpoint.answers(503), busy.load(Ordering::Relaxed));
-    drop(endpoint.service.stop());
+    let (run, _scratch) = endpoint.service.stop();
     emptied.join().unwrap().unwrap();
+    // The state, and what 4 MiB of requests become.
+    assert!(run.memory_bytes_max < 150 << 20, "{} bytes", run.memory_bytes_max);
+}
+
+#[test]
+fn many_small_bombs_in_one_request_are_refused_before_they_take_long() {
+    let endpoint = Endpoint::start("");
+    let mut records = vec![gzip(&vec![b'\n'; 16 * MIB]); 1_000];
+    records.push(vended(0..1).remove(0).into_bytes());
+    let began = now();
+    endpoint.deliver(&Post::of(&records));
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+    assert_eq!(endpoint.service.sum(), sum_of(1));
+    assert!(endpoint.service.metric("flowscout_refused_lines_total") > 500);
+}
+
+#[test]
+fn what_is_not_written_is_not_answered_200_and_ends_the_run() {
+    let endpoint = Endpoint::start("[dead_letters]\npath = \"/dev/full\"");
+    let post = Post::of(&["2 nonsense"]);
+    let reply = endpoint.send(&post);
+    assert_eq!((reply.status, reply.message().as_str()), (503, "the service is ending: try again"));
+    let run = endpoint.service.running.wait();
+    assert_eq!(run.code, Some(1), "{run}");
+    run.assert_says("cannot write dead letters");
 }
 
 fn resident_bytes(endpoint: &Endpoint) -> u64 {

@@ -243,6 +243,13 @@ fn a_body_in_chunks_and_one_that_waits_to_be_asked_for_are_taken() {
     }
     connection.write_all(b"0\r\n\r\n");
     assert_eq!(connection.reply().status, 200);
+    // One that is refused leaves the connection as it was, too.
+    let refused = Post::of(&vended(0..1)).body("{");
+    connection.write_all(
+        refused.head(0).replace("Content-Length: 0", "Transfer-Encoding: chunked").as_bytes(),
+    );
+    connection.write_all(b"1\r\n{\r\n0\r\n\r\n");
+    assert_eq!(connection.reply().status, 400);
     let post = Post::of(&vended(3..4)).header("Expect", "100-continue");
     connection.write_all(post.head(post.body.len()).as_bytes());
     assert_eq!(connection.reply().status, 100);

@@ -1,10 +1,11 @@
 //! Answers: when 200, and what a request that comes again is.
 
 use std::thread;
+use std::time::Duration;
 
 use flowscout_tests::http::Post;
 use flowscout_tests::records::sum_of;
-use flowscout_tests::wait_for;
+use flowscout_tests::{now, wait_for};
 
 use super::endpoint::{Endpoint, assert_is_an_answer};
 use super::request::vended;
@@ -41,7 +42,32 @@ fn a_client_that_gives_all_its_requests_one_id_loses_none_of_them() {
     let endpoint = Endpoint::start("");
     endpoint.deliver(&Post::named("always-the-same", &vended(0..3)));
     endpoint.deliver(&Post::named("always-the-same", &vended(3..10)));
-    assert_eq!(endpoint.service.sum(), sum_of(10));
+    // Of one size, too.
+    let [first, second] =
+        [10, 11].map(|number| Post::named("always-the-same", &vended(number..number + 1)));
+    assert_eq!(first.body.len(), second.body.len());
+    endpoint.deliver(&first);
+    endpoint.deliver(&second);
+    assert_eq!(endpoint.service.sum(), sum_of(12));
+    // Without one nothing could be told apart.
+    let nameless = Post::named("", &vended(0..1)).without("X-Amz-Firehose-Request-Id");
+    assert_eq!(endpoint.send(&nameless).status, 400);
+}
+
+#[test]
+fn sigterm_waits_for_requests_and_not_for_connections_on_which_nothing_more_comes() {
+    let endpoint = Endpoint::start("");
+    let mut half = endpoint.connect();
+    half.write_all(b"POST / HTTP/1.1\r\nHo");
+    let mut idle = endpoint.connect();
+    assert_eq!(idle.send(&Post::of(&vended(0..10))).status, 200);
+    // Refused for its key, while its body is still to come.
+    let mut unwanted = endpoint.connect();
+    let wrong = Post::of(&vended(0..1)).header("X-Amz-Firehose-Access-Key", "wrong");
+    unwanted.write_all(wrong.head(1_000).as_bytes());
+    let began = now();
+    let (run, _scratch) = endpoint.service.stop();
+    assert!(began.elapsed() < Duration::from_secs(14), "{:?}: {run}", began.elapsed());
 }
 
 #[test]
