@@ -18,7 +18,7 @@ mod work;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::thread::{self, JoinHandle};
 
 use aws_sdk_sqs::Client;
@@ -132,7 +132,14 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         keeps_letters: parts.keeps_letters,
     };
     let queue = Queue::new(parts.client, &config.queue_url);
-    let work = Work { queue, rules, reader: Arc::new(reader), told: Told::default() };
+    let work = Work {
+        queue,
+        rules,
+        reader: Arc::new(reader),
+        told: Told::default(),
+        kept: Known::default(),
+        letters: AtomicU64::new(0),
+    };
     let (url, work) = (config.queue_url.clone(), Arc::new(work));
     Receiver::new(url, config.objects_in_flight_max, work, parts.stopped, cut)
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use serde_json::json;
+
 use super::event::{Created, NotUnderstood};
 use super::life::Blame;
 use crate::s3::Refusal;
@@ -19,6 +22,8 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
     /// In words.
     pub(super) problem: String,
+    /// What is kept of it when it is given up.
+    pub(super) letter: Bytes,
 }
 
 impl Fault {
@@ -32,7 +37,7 @@ impl Fault {
                 .of_object()
                 .map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
         };
-        Self { source: created.source(), blame, reason, problem: error.to_string() }
+        Self::of_created(created, (blame, reason), error.to_string())
     }
 
     /// Of a bucket that cannot be asked.
@@ -41,19 +46,31 @@ impl Fault {
             BucketError::Name(_) => (Blame::Content, "bucket_name"),
             BucketError::Environment(_) => (Blame::Service, "environment"),
         };
-        Self { source: created.source(), blame, reason, problem: error.to_string() }
+        Self::of_created(created, (blame, reason), error.to_string())
     }
 
     /// Of an object whose reader broke down: it would do so again.
     pub(super) fn of_panic(created: &Created) -> Self {
-        let problem = "the reader panicked".to_owned();
-        Self { source: created.source(), blame: Blame::Content, reason: "panic", problem }
+        Self::of_created(created, (Blame::Content, "panic"), "the reader panicked".to_owned())
     }
 
     /// Of a message of this queue.
-    pub(super) fn of_message(queue: &Arc<str>, error: NotUnderstood) -> Self {
+    pub(super) fn of_message(queue: &Arc<str>, body: &str, error: NotUnderstood) -> Self {
         let (source, problem) = (Arc::clone(queue), error.to_string());
-        Self { source, blame: Blame::Content, reason: "not_understood", problem }
+        let letter = Bytes::copy_from_slice(body.as_bytes());
+        Self { source, blame: Blame::Content, reason: "not_understood", problem, letter }
+    }
+
+    /// The letter of an object names it and nothing more: its message may name many.
+    fn of_created(
+        created: &Created,
+        (blame, reason): (Blame, &'static str),
+        problem: String,
+    ) -> Self {
+        let Created { bucket, key, region } = created;
+        let letter = json!({ "bucket": bucket, "key": key, "region": region, "problem": problem });
+        let letter = letter.to_string().into();
+        Self { source: created.source(), blame, reason, problem, letter }
     }
 
     /// Whether it may concern all objects alike, whosever fault it is.

@@ -8,7 +8,7 @@ pub(super) const HIDDEN_S_MAX: u64 = 43_200;
 /// After the first failure a message waits so long.
 const BACK_OFF_S: u64 = 30;
 /// A message that fails again and again still comes every quarter of an hour, so that whatever was mended is noticed.
-const BACK_OFF_S_MAX: u64 = 900;
+pub(super) const BACK_OFF_S_MAX: u64 = 900;
 /// After the first failure nothing is asked for so long, and after the tenth, or when a person must mend it, for half a minute.
 const PAUSE_MS: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 30_000;

@@ -6,19 +6,21 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::event::{self, Created};
 use super::failure::{Failure, Kind};
 use super::fault::Fault;
+use super::known::Known;
 use super::life::{self, Extension, Fate, Rules};
 use super::queue::{Message, Queue};
 use super::reading::{End, Reader};
 use super::told::Told;
 use crate::batch::{Batch, BatchId, Content, Extent};
+use crate::source::receipts::Letters;
 
 /// What all messages share.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub(super) struct Work {
     pub(super) rules: Rules,
     pub(super) reader: Arc<Reader>,
     pub(super) told: Told,
+    /// Letters that are kept: a message comes again if its deletion fails, and they shall not.
+    pub(super) kept: Known,
+    /// Letters that were sent.
+    pub(super) letters: AtomicU64,
 }
 
 /// How the work on a message ended.
@@ -46,6 +52,8 @@ enum Outcome {
 const HIDE_AGAIN: Duration = Duration::from_secs(2);
 /// A message that cannot be deleted comes again after its timeout, and is known then.
 const DELETE_TRIES_MAX: u32 = 5;
+/// A label for metrics.
+const LEFT_OUT: &str = "letter_left_out";
 
 impl Work {
     /// Works on a message that has just been received. `slot` is given back when its objects are read.
@@ -57,7 +65,7 @@ impl Work {
             never = self.keep_hidden(&message) => match never {},
             () = cut.wait() => Outcome::Cut,
         };
-        tracing::debug!(message = %message.id, ?outcome, "worked on");
+        tracing::debug!(message_id = %message.id, ?outcome, "worked on");
         match outcome {
             Outcome::Done => {}
             Outcome::Again { after_s } => self.give_back(&message, after_s).await,
@@ -95,7 +103,7 @@ impl Work {
         let notice = match event::parse(&message.body) {
             Ok(notice) => notice,
             Err(problem) => {
-                let fault = Fault::of_message(self.queue.name(), problem);
+                let fault = Fault::of_message(self.queue.name(), &message.body, problem);
                 return self.refuse(message, vec![fault]).await;
             }
         };
@@ -153,28 +161,44 @@ impl Work {
         }
     }
 
-    /// Keeps the message as a dead letter of each of its faults.
+    /// Keeps a dead letter of each of its faults. A message whose letters are not all kept stays with the queue.
     async fn give_up(&self, message: &Message, faults: Vec<Fault>) -> Outcome {
-        let body = Bytes::copy_from_slice(message.body.as_bytes());
         let mut receipts = Vec::new();
         for fault in faults {
-            // The message comes again if its deletion fails, and its letter shall not.
-            let (id, bytes) = (Arc::clone(&message.id), body.len() as u64);
-            let extent = Extent::Request { id, records: 1, bytes };
+            let name: Arc<str> = format!("{} {}", message.id, fault.source).into();
+            if self.kept.is_applied(&name) {
+                continue;
+            }
+            // Numbered, since the fold knows those that it has seen, also when their letters were left out.
+            let number = self.letters.fetch_add(1, Ordering::Relaxed);
+            let (id, bytes) = (format!("{}#{number}", message.id), fault.letter.len() as u64);
+            let extent = Extent::Request { id: id.into(), records: 1, bytes };
             let id = BatchId { source: fault.source, extent };
-            receipts.push(self.reader.receipts.expect(&id));
-            let batch = Batch { id, content: Content::Unreadable(body.clone()) };
+            receipts.push((self.reader.receipts.expect(&id), name));
+            let batch = Batch { id, content: Content::Unreadable(fault.letter) };
             if self.reader.inlet.send(Ok(batch)).await.is_err() {
                 return Outcome::Abandoned;
             }
         }
-        for receipt in receipts {
-            if receipt.await.is_err() {
-                return Outcome::Abandoned;
+        let mut all_kept = true;
+        for (receipt, name) in receipts {
+            match receipt.letters().await {
+                Ok(Letters::Kept) => {
+                    self.kept.applied(name);
+                    self.reader.meter.gave_up();
+                }
+                Ok(Letters::LeftOut) => all_kept = false,
+                Err(_ended) => return Outcome::Abandoned,
             }
-            self.reader.meter.gave_up();
         }
-        self.delete(message).await
+        if all_kept {
+            return self.delete(message).await;
+        }
+        self.reader.meter.failed(LEFT_OUT);
+        if self.told.is_due(("letter", LEFT_OUT), Instant::now()) {
+            tracing::error!("dead letters are left out; the messages stay with the queue");
+        }
+        Outcome::Again { after_s: life::BACK_OFF_S_MAX }
     }
 
     fn tell(&self, message: &Message, fault: &Fault, fate: Fate) {
@@ -182,7 +206,7 @@ impl Work {
         let (receives, id) = (message.receives, &message.id);
         match fate {
             Fate::GivenUp => {
-                tracing::warn!(message = %id, object = %source, reason, problem, receives, "kept as a dead letter");
+                tracing::warn!(message_id = %id, object = %source, reason, problem, receives, "given up");
             }
             Fate::Again { .. } if !self.told.is_due(("object", reason), Instant::now()) => {}
             Fate::Again { after_s } if fault.needs_someone() => {
@@ -230,7 +254,7 @@ impl Work {
             }
             self.reader.meter.extended();
         }
-        tracing::warn!(message = %message.id, "hidden for twelve hours, the longest that SQS allows: others may read it, too");
+        tracing::warn!(message_id = %message.id, "hidden for twelve hours, the longest that SQS allows: others may read it, too");
         pending().await
     }
 }
