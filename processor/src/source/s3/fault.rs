@@ -94,7 +94,7 @@ fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str
             Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
                 (Blame::Service, "credentials")
             }
-            Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
+            Refusal::Busy(_) | Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
         },
         ObjectError::Changed => (Blame::Object, "changed"),
         ObjectError::Short { .. } => (Blame::Object, "short"),
@@ -123,6 +123,8 @@ mod tests {
         assert_eq!(blame(missing, false), (Blame::Object, "not_found"));
         let silent = Refusal::Unreachable("connection refused".into());
         assert_eq!(blame(silent, true), (Blame::Service, "unavailable"));
+        let busy = Refusal::Busy("SlowDown".into());
+        assert_eq!(blame(busy, true), (Blame::Service, "unavailable"), "though others are read");
     }
 
     #[test]
