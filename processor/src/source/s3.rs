@@ -14,6 +14,7 @@ mod queue;
 mod reading;
 mod receiver;
 mod told;
+mod tries;
 mod work;
 
 use std::io;
@@ -38,6 +39,7 @@ use queue::Queue;
 use reading::Reader;
 use receiver::Receiver;
 use told::Told;
+use tries::Tries;
 use work::Work;
 
 /// A queue that is read on threads of its own.
@@ -138,6 +140,7 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         reader: Arc::new(reader),
         told: Told::default(),
         kept: Known::default(),
+        tries: Tries::default(),
         letters: AtomicU64::new(0),
     };
     let (url, work) = (config.queue_url.clone(), Arc::new(work));

@@ -19,7 +19,7 @@ pub struct Config {
     /// How long a message is hidden from other readers at a time, extended while its objects are read: so long after a crash it is
     /// read again. Default 300 s; from 30 to 43,200 s.
     pub visibility_s: u64,
-    /// How often a message may be received before an object of it that cannot be read goes to the dead letters. Default 5; from 1 to 1000.
+    /// How often an object that cannot be read is tried before it goes to the dead letters, by its own faults alone. Default 5; from 1 to 1000.
     pub tries_max: u32,
     /// The address of S3, in place of the region's. Default empty. For test servers and VPC endpoints.
     pub endpoint_url: String,

@@ -22,10 +22,19 @@ const EXTENSIONS_PER_TIMEOUT: u64 = 3;
 pub(super) struct Rules {
     /// How long a message is hidden at a time.
     pub(super) visibility_s: u64,
-    /// Receives after which a failed object is given up.
+    /// Failures of its own after which a failed object is given up.
     pub(super) tries_max: u32,
     /// Whether there are dead letters. Without, nothing is given up here: the queue's redrive policy decides.
     pub(super) keeps_letters: bool,
+}
+
+/// How often a message came to nothing so far, this time included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failures {
+    /// By a fault of one of its objects, as far as this process knows.
+    pub(super) tries: u32,
+    /// For whatever reason, by the queue's count of receives: outages and restarts are among them.
+    pub(super) receives: u32,
 }
 
 /// Whose fault a failure is, which says what helps.
@@ -62,11 +71,12 @@ pub(super) struct Extension {
 }
 
 impl Rules {
-    /// After the `receives`-th receive of a message has failed; the first is 1.
-    pub(super) fn after_failure(&self, receives: u32, blame: Blame) -> Fate {
+    /// After a message has failed.
+    pub(super) fn after_failure(&self, failures: Failures, blame: Blame) -> Fate {
+        let Failures { tries, receives } = failures;
         let is_enough = match blame {
             Blame::Content => true,
-            Blame::Object => receives >= self.tries_max,
+            Blame::Object => tries >= self.tries_max,
             Blame::Service => false,
         };
         if is_enough && self.keeps_letters {
@@ -75,7 +85,8 @@ impl Rules {
         let after_s = match blame {
             // Nothing can have been mended so soon.
             Blame::Content => BACK_OFF_S_MAX,
-            Blame::Object | Blame::Service => back_off_s(receives),
+            Blame::Object => back_off_s(tries),
+            Blame::Service => back_off_s(receives),
         };
         Fate::Again { after_s }
     }
@@ -121,6 +132,8 @@ mod tests {
 
     const RULES: Rules = Rules { visibility_s: 300, tries_max: 5, keeps_letters: true };
 
+    const OFTEN: Failures = Failures { tries: 1000, receives: 1000 };
+
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
         let waits: Vec<u64> = (0..9).map(back_off_s).collect();
@@ -138,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_object_is_given_up_at_the_last_try_and_its_content_at_the_first() {
-        let fate = |receives, blame| RULES.after_failure(receives, blame);
+        let fate = |tries, blame| RULES.after_failure(Failures { tries, receives: 99 }, blame);
         assert_eq!(fate(1, Blame::Object), Fate::Again { after_s: 30 });
         assert_eq!(fate(4, Blame::Object), Fate::Again { after_s: 240 });
         assert_eq!(fate(5, Blame::Object), Fate::GivenUp);
@@ -147,14 +160,14 @@ mod tests {
 
     #[test]
     fn an_outage_gives_no_message_up() {
-        assert_eq!(RULES.after_failure(1000, Blame::Service), Fate::Again { after_s: 900 });
+        assert_eq!(RULES.after_failure(OFTEN, Blame::Service), Fate::Again { after_s: 900 });
     }
 
     #[test]
     fn without_dead_letters_nothing_is_given_up() {
         let rules = Rules { keeps_letters: false, ..RULES };
-        assert_eq!(rules.after_failure(1, Blame::Content), Fate::Again { after_s: 900 });
-        assert_eq!(rules.after_failure(9, Blame::Object), Fate::Again { after_s: 900 });
+        assert_eq!(rules.after_failure(OFTEN, Blame::Content), Fate::Again { after_s: 900 });
+        assert_eq!(rules.after_failure(OFTEN, Blame::Object), Fate::Again { after_s: 900 });
     }
 
     proptest! {

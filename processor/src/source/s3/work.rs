@@ -15,10 +15,11 @@ use super::event::{self, Created};
 use super::failure::{Failure, Kind};
 use super::fault::Fault;
 use super::known::Known;
-use super::life::{self, Extension, Fate, Rules};
+use super::life::{self, Blame, Extension, Failures, Fate, Rules};
 use super::queue::{Message, Queue};
 use super::reading::{End, Reader};
 use super::told::Told;
+use super::tries::Tries;
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::source::receipts::Letters;
 
@@ -29,6 +30,7 @@ pub(super) struct Work {
     pub(super) rules: Rules,
     pub(super) reader: Arc<Reader>,
     pub(super) told: Told,
+    pub(super) tries: Tries,
     /// Letters that are kept: a message comes again if its deletion fails, and they shall not.
     pub(super) kept: Known,
     /// Letters that were sent.
@@ -145,10 +147,13 @@ impl Work {
 
     /// Of a message with objects that cannot be read, or that says nothing that we understand.
     async fn refuse(&self, message: &Message, faults: Vec<Fault>) -> Outcome {
+        let is_own = faults.iter().any(|fault| fault.blame == Blame::Object);
+        let tries = if is_own { self.tries.failed(&message.id) } else { 0 };
+        let failures = Failures { tries, receives: message.receives };
         let mut soonest_s = None;
         for fault in &faults {
             self.reader.meter.failed(fault.reason);
-            let fate = self.rules.after_failure(message.receives, fault.blame);
+            let fate = self.rules.after_failure(failures, fault.blame);
             self.tell(message, fault, fate);
             if let Fate::Again { after_s } = fate {
                 soonest_s =
@@ -223,6 +228,7 @@ impl Work {
             match self.queue.delete(message).await {
                 Ok(()) => {
                     self.reader.meter.deleted();
+                    self.tries.forget(&message.id);
                     break;
                 }
                 Err(failure) => {
