@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::event::{Created, NotUnderstood};
+use super::event::{Created, NotUnderstood, Odd};
 use super::life::Blame;
 use crate::s3::Refusal;
 use crate::source::SourceError;
@@ -58,6 +58,14 @@ impl Fault {
     pub(super) fn of_message(queue: &Arc<str>, body: &str, error: NotUnderstood) -> Self {
         let (source, problem) = (Arc::clone(queue), error.to_string());
         let letter = Bytes::copy_from_slice(body.as_bytes());
+        Self { source, blame: Blame::Content, reason: "not_understood", problem, letter }
+    }
+
+    /// Of one record of a message of this queue.
+    pub(super) fn of_record(queue: &str, Odd { number, text }: Odd) -> Self {
+        let letter = text.into();
+        let (source, problem) =
+            (format!("{queue}#{number}").into(), NotUnderstood::NoName.to_string());
         Self { source, blame: Blame::Content, reason: "not_understood", problem, letter }
     }
 

@@ -110,7 +110,9 @@ impl Work {
             }
         };
         self.reader.meter.ignored(notice.ignored);
-        let (mut all_sent, mut faults) = (Vec::new(), Vec::new());
+        let queue = self.queue.name();
+        let odd = notice.odd.into_iter().map(|odd| Fault::of_record(queue, odd));
+        let (mut all_sent, mut faults) = (Vec::new(), odd.collect::<Vec<_>>());
         for created in notice.objects {
             match self.read(created).await {
                 End::Sent(sent, fault) => {
