@@ -15,6 +15,7 @@ mod reading;
 mod receiver;
 mod told;
 mod tries;
+mod wanted;
 mod work;
 
 use std::io;
@@ -32,6 +33,7 @@ use super::inlet::Inlet;
 use super::object::Buckets;
 use super::receipts::Receipts;
 use super::stop::{Stop, Stopped};
+use crate::s3::Prefix;
 use crate::telemetry::objects::Objects;
 use known::Known;
 use life::Rules;
@@ -40,6 +42,7 @@ use reading::Reader;
 use receiver::Receiver;
 use told::Told;
 use tries::Tries;
+use wanted::Wanted;
 use work::Work;
 
 /// A queue that is read on threads of its own.
@@ -57,6 +60,8 @@ pub struct Parts {
     pub buckets: Buckets,
     /// Whether there are dead letters: without, no message is given up.
     pub keeps_letters: bool,
+    /// The bucket they go to, if any: what is below it is not read.
+    pub letters: Option<Prefix>,
     /// Where messages and objects are counted.
     pub meter: Objects,
     /// Where batches go.
@@ -141,6 +146,7 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         told: Told::default(),
         kept: Known::default(),
         tries: Tries::default(),
+        wanted: Wanted { buckets: config.buckets.clone(), letters: parts.letters },
         letters: AtomicU64::new(0),
     };
     let (url, work) = (config.queue_url.clone(), Arc::new(work));

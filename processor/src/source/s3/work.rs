@@ -20,6 +20,7 @@ use super::queue::{Message, Queue};
 use super::reading::{End, Reader};
 use super::told::Told;
 use super::tries::Tries;
+use super::wanted::{Unwanted, Wanted};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::source::receipts::Letters;
 
@@ -31,6 +32,7 @@ pub(super) struct Work {
     pub(super) reader: Arc<Reader>,
     pub(super) told: Told,
     pub(super) tries: Tries,
+    pub(super) wanted: Wanted,
     /// Letters that are kept: a message comes again if its deletion fails, and they shall not.
     pub(super) kept: Known,
     /// Letters that were sent.
@@ -114,6 +116,10 @@ impl Work {
         let odd = notice.odd.into_iter().map(|odd| Fault::of_record(queue, odd));
         let (mut all_sent, mut faults) = (Vec::new(), odd.collect::<Vec<_>>());
         for created in notice.objects {
+            if let Err(unwanted) = self.wanted.check(&created) {
+                self.pass_over(&created, unwanted);
+                continue;
+            }
             match self.read(created).await {
                 End::Sent(sent, fault) => {
                     all_sent.push(sent);
@@ -135,6 +141,14 @@ impl Work {
             self.delete(message).await
         } else {
             self.refuse(message, faults).await
+        }
+    }
+
+    fn pass_over(&self, created: &Created, unwanted: Unwanted) {
+        self.reader.meter.ignored(1);
+        let is_told = unwanted == Unwanted::Bucket;
+        if is_told && self.told.is_due(("object", "other_bucket"), Instant::now()) {
+            tracing::warn!(object = %created.source(), "not in sources.s3.buckets: it is not read");
         }
     }
 
