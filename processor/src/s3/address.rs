@@ -96,8 +96,7 @@ impl Prefix {
     pub fn holds(&self, bucket: &str, key: &str) -> bool {
         let prefix = self.key.as_ref();
         let rest = key.strip_prefix(prefix);
-        self.bucket == bucket
-            && rest.is_some_and(|rest| prefix.is_empty() || rest.starts_with('/'))
+        self.bucket == bucket && rest.is_some_and(|rest| prefix.is_empty() || rest.starts_with('/'))
     }
 
     /// The key of an object below the prefix.
@@ -159,7 +158,8 @@ mod tests {
     fn a_prefix_holds_what_is_below_it_and_nothing_beside_it() {
         let letters = bucket("s3://letters/flowscout/refused");
         assert!(letters.holds("letters", "flowscout/refused/1.jsonl"));
-        for (bucket, key) in [("letters", "flowscout/refused-2/1"), ("others", "flowscout/refused/1")]
+        for (bucket, key) in
+            [("letters", "flowscout/refused-2/1"), ("others", "flowscout/refused/1")]
         {
             assert!(!letters.holds(bucket, key), "{bucket} {key}");
         }

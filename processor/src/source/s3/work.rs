@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::event::{self, Created};
 use super::failure::{Failure, Kind};
 use super::fault::Fault;
 use super::known::Known;
-use super::life::{self, Blame, Extension, Failures, Fate, Rules};
-use super::queue::{Message, Queue};
+use super::life::{self, Blame, Failures, Fate, Rules};
+use super::queue::{HIDE_ACTION, Message, Queue};
 use super::reading::{End, Reader};
 use super::told::Told;
 use super::tries::Tries;
@@ -54,6 +54,8 @@ enum Outcome {
 
 /// After a call that was to keep a message hidden has failed, there is time for several more before its timeout.
 const HIDE_AGAIN: Duration = Duration::from_secs(2);
+/// A call that hangs is given up so soon: of the shortest timeout, 30 s, a third is over before the first, and three fit into the rest.
+const HIDE_MAX: Duration = Duration::from_secs(4);
 /// A message that cannot be deleted comes again after its timeout, and is known then.
 const DELETE_TRIES_MAX: u32 = 5;
 /// A label for metrics.
@@ -261,21 +263,33 @@ impl Work {
 
     /// Extends the message's timeout until it is dropped.
     async fn keep_hidden(&self, message: &Message) -> Infallible {
-        let received_at = Instant::now();
-        while let Some(Extension { after_s, visibility_s }) =
-            self.rules.extension(received_at.elapsed().as_secs())
-        {
-            sleep(Duration::from_secs(after_s)).await;
-            while let Err(failure) = self.queue.hide(message, visibility_s).await {
-                self.failed(&failure);
-                if failure.kind == Kind::NotOurs {
-                    // Somebody else may read it by now. What we have sent cannot be taken back; deleting it may still save them the work.
-                    return pending().await;
+        let (received_at, rules) = (Instant::now(), self.rules);
+        let mut hidden_until_s = rules.visibility_s;
+        let mut wait = Duration::from_secs(rules.extends_after_s());
+        loop {
+            sleep(wait).await;
+            let held_s = received_at.elapsed().as_secs();
+            let Some(visibility_s) = rules.extension_s(held_s, hidden_until_s) else { break };
+            let hide = self.queue.hide(message, visibility_s);
+            let hidden = timeout(HIDE_MAX, hide).await;
+            let hidden = hidden.unwrap_or_else(|_late| Err(Failure::unanswered(HIDE_ACTION)));
+            match hidden {
+                Ok(()) => {
+                    self.reader.meter.extended();
+                    hidden_until_s = held_s + visibility_s;
+                    wait = Duration::from_secs(rules.extends_after_s());
                 }
-                sleep(HIDE_AGAIN).await;
+                Err(failure) => {
+                    self.failed(&failure);
+                    if failure.kind == Kind::NotOurs {
+                        // Somebody else may read it by now. What we have sent cannot be taken back; deleting it may still save them the work.
+                        return pending().await;
+                    }
+                    wait = HIDE_AGAIN;
+                }
             }
-            self.reader.meter.extended();
         }
+        sleep(Duration::from_secs(hidden_until_s).saturating_sub(received_at.elapsed())).await;
         tracing::warn!(message_id = %message.id, "hidden for twelve hours, the longest that SQS allows: others may read it, too");
         pending().await
     }
