@@ -13,7 +13,6 @@ mod life;
 mod queue;
 mod reading;
 mod receiver;
-mod told;
 mod tries;
 mod wanted;
 mod work;
@@ -33,6 +32,7 @@ use super::inlet::Inlet;
 use super::object::Buckets;
 use super::receipts::Receipts;
 use super::stop::{Stop, Stopped};
+use super::told::Told;
 use crate::s3::Prefix;
 use crate::telemetry::objects::Objects;
 use known::Known;
@@ -40,7 +40,6 @@ use life::Rules;
 use queue::Queue;
 use reading::Reader;
 use receiver::Receiver;
-use told::Told;
 use tries::Tries;
 use wanted::Wanted;
 use work::Work;
@@ -143,7 +142,7 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         queue,
         rules,
         reader: Arc::new(reader),
-        told: Told::default(),
+        told: Told::new(),
         kept: Known::default(),
         tries: Tries::default(),
         wanted: Wanted { buckets: config.buckets.clone(), letters: parts.letters },

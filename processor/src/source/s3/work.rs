@@ -18,11 +18,11 @@ use super::known::Known;
 use super::life::{self, Blame, Failures, Fate, Rules};
 use super::queue::{HIDE_ACTION, Message, Queue};
 use super::reading::{End, Reader};
-use super::told::Told;
 use super::tries::Tries;
 use super::wanted::{Unwanted, Wanted};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::source::receipts::Letters;
+use crate::source::told::Told;
 
 /// What all messages share.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ pub(super) struct Work {
     pub(super) queue: Queue,
     pub(super) rules: Rules,
     pub(super) reader: Arc<Reader>,
-    pub(super) told: Told,
+    /// By what failed, and the reason.
+    pub(super) told: Told<(&'static str, &'static str)>,
     pub(super) tries: Tries,
     pub(super) wanted: Wanted,
     /// Letters that are kept: a message comes again if its deletion fails, and they shall not.
@@ -95,7 +96,7 @@ impl Work {
     /// Counts a failed call, and tells it once a minute.
     pub(super) fn failed(&self, failure: &Failure) {
         self.reader.meter.failed(failure.reason());
-        if !self.told.is_due((failure.action, failure.reason()), Instant::now()) {
+        if !self.told.is_due((failure.action, failure.reason())) {
             return;
         }
         if failure.needs_someone() {
@@ -149,7 +150,7 @@ impl Work {
     fn pass_over(&self, created: &Created, unwanted: Unwanted) {
         self.reader.meter.ignored(1);
         let is_told = unwanted == Unwanted::Bucket;
-        if is_told && self.told.is_due(("object", "other_bucket"), Instant::now()) {
+        if is_told && self.told.is_due(("object", "other_bucket")) {
             tracing::warn!(object = %created.source(), "not in sources.s3.buckets: it is not read");
         }
     }
@@ -218,7 +219,7 @@ impl Work {
             return self.delete(message).await;
         }
         self.reader.meter.failed(LEFT_OUT);
-        if self.told.is_due(("letter", LEFT_OUT), Instant::now()) {
+        if self.told.is_due(("letter", LEFT_OUT)) {
             tracing::error!("dead letters are left out; the messages stay with the queue");
         }
         Outcome::Again { after_s: life::BACK_OFF_S_MAX }
@@ -231,7 +232,7 @@ impl Work {
             Fate::GivenUp => {
                 tracing::warn!(message_id = %id, object = %source, reason, problem, receives, "given up");
             }
-            Fate::Again { .. } if !self.told.is_due(("object", reason), Instant::now()) => {}
+            Fate::Again { .. } if !self.told.is_due(("object", reason)) => {}
             Fate::Again { after_s } if fault.needs_someone() => {
                 tracing::error!(object = %source, reason, problem, after_s, receives, "cannot be read; tried again");
             }
