@@ -137,7 +137,7 @@ fn firehose(config: &firehose::Config, shared: &Shared<'_>) -> Result<Firehose, 
 
 /// The leases' thread, then the shards'.
 fn kinesis(config: &kinesis::Config, shared: &Shared<'_>) -> Result<Kinesis, Failure> {
-    let sdk = aws::config()?;
+    let sdk = aws::regional_config()?;
     let (leases, events) = coordinate(config, &sdk)?;
     let client = aws::kinesis(&sdk, &config.endpoint_url);
     let parts = kinesis::Parts {
@@ -162,7 +162,7 @@ fn s3(config: &Config, shared: &Shared<'_>) -> Result<S3Source, Failure> {
     let config = &config.sources.s3;
     let sdk = aws::config()?;
     let parts = s3::Parts {
-        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region()),
+        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region())?,
         buckets: Buckets::new(&sdk, &config.endpoint_url),
         keeps_letters,
         letters,
