@@ -19,7 +19,7 @@ use crate::source::kinesis::answer::Protocol;
 const ATTEMPT_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 
-/// Region and credentials from where every AWS tool takes them: environment, profile, container or instance role.
+/// Region, if any, and credentials from where every AWS tool takes them: environment, profile, container or instance role.
 pub(super) fn config() -> Result<SdkConfig, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start").map_err(io_failure)?;
@@ -33,9 +33,14 @@ pub(super) fn config() -> Result<SdkConfig, Failure> {
         .timeout_config(timeouts)
         // A subscription is silent for as long as nothing comes; its deadline is our own.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    let config = runtime.block_on(loader.load());
+    Ok(runtime.block_on(loader.load()))
+}
+
+/// For what is in the region of the environment or the profile: there must be one.
+pub(super) fn regional_config() -> Result<SdkConfig, Failure> {
+    let config = config()?;
     if config.region().is_none() {
-        return Err(misuse(anyhow!("no AWS region: set AWS_REGION, or a region in the profile")));
+        return Err(no_region());
     }
     Ok(config)
 }
@@ -60,24 +65,43 @@ pub(super) fn dynamodb(config: &SdkConfig, endpoint_url: &str) -> aws_sdk_dynamo
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// Of SQS; an empty address means that of `region`, or what `AWS_ENDPOINT_URL_SQS` says.
+/// Of SQS; an empty address means that of `region`, or what `AWS_ENDPOINT_URL_SQS` says. Without `region` it is the environment's.
 pub(super) fn sqs(
-    config: &SdkConfig,
+    sdk: &SdkConfig,
     endpoint_url: &str,
     region: Option<&str>,
-) -> aws_sdk_sqs::Client {
-    let mut config = aws_sdk_sqs::config::Builder::from(config);
+) -> Result<aws_sdk_sqs::Client, Failure> {
+    let mut config = aws_sdk_sqs::config::Builder::from(sdk);
     if !endpoint_url.is_empty() {
         config.set_endpoint_url(Some(endpoint_url.to_owned()));
     }
     if let Some(region) = region {
         config.set_region(Some(Region::new(region.to_owned())));
+    } else if sdk.region().is_none() {
+        return Err(no_region());
     }
-    aws_sdk_sqs::Client::from_conf(config.build())
+    Ok(aws_sdk_sqs::Client::from_conf(config.build()))
+}
+
+fn no_region() -> Failure {
+    misuse(anyhow!("no AWS region: set AWS_REGION, or a region in the profile"))
 }
 
 fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_region_of_a_queue_needs_none_in_the_environment() {
+        let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build();
+        let client = sqs(&sdk, "", Some("eu-central-1")).unwrap_or_else(|_| panic!("refused"));
+        assert_eq!(client.config().region().map(AsRef::as_ref), Some("eu-central-1"));
+        assert!(sqs(&sdk, "", None).is_err());
+    }
 }

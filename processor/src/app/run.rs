@@ -39,7 +39,15 @@ pub(super) fn run(options: &Run) -> Result<ExitCode, Failure> {
     let mut detector = detector(&config, &settings)?;
     let (stop, told) = (Stop::new(), watcher::Told::default());
     let (sources, batches) = Sources::start(&config, &stop, &told, &meters)?;
-    let mut observer = Watcher { sink, letters, told, stop: stop.clone(), fold, failure: None };
+    let mut observer = Watcher {
+        sink,
+        letters,
+        leaves_letters_out: false,
+        told,
+        stop: stop.clone(),
+        fold,
+        failure: None,
+    };
     stop_on_signals(stop)?;
     if let Some(server) = &server {
         tracing::info!(address = %server.address(), "serves /metrics");

@@ -293,8 +293,7 @@ impl<'w> Walk<'w> {
 
     fn unreadable(&mut self, bytes: &[u8]) {
         let refusal = Refusal { reason: Reason::UnreadableObject, field: None };
-        self.decoded.tallies.lines(self_described(), "", 1);
-        self.decoded.tallies.refused(self_described(), "", refusal, (0, 0));
+        // It is no line, and says nothing of any format.
         self.refuse(&Place::default(), None, refusal, bytes);
     }
 

@@ -91,6 +91,14 @@ impl Prefix {
         Ok(Self { bucket: bucket.to_owned(), key: key.ok_or(AddressError::Prefix)? })
     }
 
+    /// Whether an object is below the prefix.
+    #[must_use]
+    pub fn holds(&self, bucket: &str, key: &str) -> bool {
+        let prefix = self.key.as_ref();
+        let rest = key.strip_prefix(prefix);
+        self.bucket == bucket && rest.is_some_and(|rest| prefix.is_empty() || rest.starts_with('/'))
+    }
+
     /// The key of an object below the prefix.
     #[must_use]
     pub fn key_of(&self, name: &str) -> Path {
@@ -144,6 +152,18 @@ mod tests {
             assert_eq!(bucket(text).key_of("1.jsonl").as_ref(), "1.jsonl");
         }
         assert_eq!(bucket("s3://letters/a b/%2F ü").key.as_ref(), "a b/%2F ü");
+    }
+
+    #[test]
+    fn a_prefix_holds_what_is_below_it_and_nothing_beside_it() {
+        let letters = bucket("s3://letters/flowscout/refused");
+        assert!(letters.holds("letters", "flowscout/refused/1.jsonl"));
+        for (bucket, key) in
+            [("letters", "flowscout/refused-2/1"), ("others", "flowscout/refused/1")]
+        {
+            assert!(!letters.holds(bucket, key), "{bucket} {key}");
+        }
+        assert!(bucket("s3://letters").holds("letters", "1.jsonl"));
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// There is no such bucket, or no such object.
     #[error("not found ({0})")]
     NotFound(String),
+    /// S3 has no time for this request, or is broken: it says nothing about what was asked for.
+    #[error("S3 answered {0}")]
+    Busy(String),
     /// S3 answered something else.
     #[error("S3 answered {0}")]
     Answered(String),
@@ -63,8 +66,14 @@ impl Refusal {
                 _ => Self::Answered(told),
             };
         };
+        Self::of_answer(&answer)
+    }
+
+    fn of_answer(answer: &Answer) -> Self {
         let told = answer.to_string();
         match (answer.code.as_deref(), answer.status.get(..3)) {
+            (Some(code), _) if is_busy(code) => Self::Busy(told),
+            (_, Some(status)) if status == "429" || status.starts_with('5') => Self::Busy(told),
             (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken"), _)
             | (Some("InvalidToken" | "RequestTimeTooSkewed"), _)
             | (_, Some("401")) => Self::Unauthenticated(told),
@@ -117,6 +126,15 @@ pub fn innermost(error: &(dyn Error + 'static)) -> String {
 
 const TOLD_MAX: usize = 300;
 
+/// Amazon S3 API Reference, "Error responses"; a key's throttling is that of KMS.
+fn is_busy(code: &str) -> bool {
+    let is_known = matches!(
+        code,
+        "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted"
+    );
+    is_known || code.contains("Throttl") || code.ends_with("LimitExceeded")
+}
+
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
@@ -125,4 +143,35 @@ fn element(xml: &str, name: &str) -> Option<String> {
 
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: &str, code: Option<&str>) -> Refusal {
+        let code = code.map(ToOwned::to_owned);
+        Refusal::of_answer(&Answer { status: status.to_owned(), code, message: None, region: None })
+    }
+
+    #[test]
+    fn a_service_without_time_is_told_from_one_that_refuses() {
+        let busy = [
+            ("503 Service Unavailable", Some("SlowDown")),
+            ("500 Internal Server Error", Some("InternalError")),
+            ("502 Bad Gateway", None),
+            ("429 Too Many Requests", None),
+            ("400 Bad Request", Some("RequestTimeout")),
+            ("400 Bad Request", Some("KMS.ThrottlingException")),
+        ];
+        for (status, code) in busy {
+            assert!(matches!(refusal(status, code), Refusal::Busy(_)), "{status} {code:?}");
+        }
+        let denied = refusal("403 Forbidden", Some("AccessDenied"));
+        assert_eq!(denied, Refusal::Denied("AccessDenied".into()));
+        let frozen = refusal("403 Forbidden", Some("InvalidObjectState"));
+        assert!(matches!(frozen, Refusal::Denied(_)));
+        let odd = refusal("400 Bad Request", Some("KMS.DisabledException"));
+        assert!(matches!(odd, Refusal::Answered(_)));
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A letter is `{"flowscout":"dead_letter","reason","field","source","position","log_group","format","data","truncated"}`;
 //! `data` is the refused bytes in base64, `format` what a header line above them said. All letters of a reason are kept up to
-//! a number, then a sample, until they have so many bytes: what was left out is counted, and told at the end.
+//! a number, then a sample, until they have so many bytes: what was left out is counted, and told at the end. Letters of what a
+//! source gave up are all kept, up to a bound of their own: nothing else is left of it.
 //!
 //! They go to one file, or to a bucket as objects of some megabytes each.
 
@@ -38,6 +39,8 @@ pub struct DeadLetters {
     target: Target,
     config: Config,
     bytes: u64,
+    /// Beside them, of what sources gave up.
+    given_up_bytes: u64,
     /// Letters by reason, kept or not.
     seen: [u64; Reason::ALL.len()],
     /// Handed to the target.
@@ -77,6 +80,8 @@ enum Target {
 }
 
 const SAMPLE: u64 = 100;
+/// Bytes that letters of what sources gave up may have together: a hundred thousand objects.
+const GIVEN_UP_BYTES_MAX: u64 = 64 << 20;
 
 impl Default for Config {
     fn default() -> Self {
@@ -137,28 +142,40 @@ impl DeadLetters {
     }
 
     const fn new(target: Target, config: Config) -> Self {
-        Self { target, config, bytes: 0, seen: [0; Reason::ALL.len()], written: 0, left_out: 0 }
+        Self {
+            target,
+            config,
+            bytes: 0,
+            given_up_bytes: 0,
+            seen: [0; Reason::ALL.len()],
+            written: 0,
+            left_out: 0,
+        }
     }
 
-    /// Writes the letters of a batch, as far as they are kept. A file has them when this returns; a bucket when an object is
+    /// Writes the letters of a batch, as far as they are kept, and says whether all are. A file has them when this returns; a bucket when an object is
     /// full, or on [`Self::flush`].
     ///
     /// # Errors
     /// When the file cannot be written. What a bucket does not take is told by [`Self::finish`].
-    pub fn write(&mut self, letters: &Letters) -> io::Result<()> {
+    pub fn write(&mut self, letters: &Letters) -> io::Result<bool> {
+        let mut all_kept = letters.left_out() == 0;
         self.left_out += letters.left_out();
         for letter in letters.kept() {
             let seen = &mut self.seen[letter.refusal.reason as usize];
             *seen += 1;
-            if *seen <= self.config.sample_above || seen.is_multiple_of(SAMPLE) {
-                self.keep(letter)?;
+            let is_sampled = *seen <= self.config.sample_above || seen.is_multiple_of(SAMPLE);
+            if is_given_up(letter) || is_sampled {
+                all_kept &= self.keep(letter)?;
             } else {
                 self.left_out += 1;
+                all_kept = false;
             }
         }
         match &mut self.target {
-            Target::File(writer) => writer.flush(),
-            Target::Bucket(_) => Ok(()),
+            Target::File(writer) => writer.flush().map(|()| all_kept),
+            // Its next objects may be lost, too. That these letters are tried nevertheless says when it takes some again.
+            Target::Bucket(bucket) => Ok(all_kept && !bucket.is_failing()),
         }
     }
 
@@ -179,24 +196,32 @@ impl DeadLetters {
         Kept { letters: self.written - lost, left_out: self.left_out + lost, failure }
     }
 
-    fn keep(&mut self, letter: &Letter) -> io::Result<()> {
+    fn keep(&mut self, letter: &Letter) -> io::Result<bool> {
         let mut line = serde_json::to_vec(&Row::of(letter))?;
         line.push(b'\n');
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        if self.bytes.saturating_add(length) > self.config.bytes_max {
+        let (bytes, bytes_max) = if is_given_up(letter) {
+            (&mut self.given_up_bytes, GIVEN_UP_BYTES_MAX)
+        } else {
+            (&mut self.bytes, self.config.bytes_max)
+        };
+        if bytes.saturating_add(length) > bytes_max {
             self.left_out += 1;
-            return Ok(());
+            return Ok(false);
         }
-        self.bytes += length;
+        *bytes += length;
         self.written += 1;
         match &mut self.target {
-            Target::File(writer) => writer.write_all(&line),
-            Target::Bucket(bucket) => {
-                bucket.add(&line);
-                Ok(())
-            }
+            Target::File(writer) => writer.write_all(&line)?,
+            Target::Bucket(bucket) => bucket.add(&line),
         }
+        Ok(true)
     }
+}
+
+/// Whether a source will forget what the letter is of once it is kept.
+fn is_given_up(letter: &Letter) -> bool {
+    letter.refusal.reason == Reason::UnreadableObject
 }
 
 impl<'l> Row<'l> {
@@ -212,5 +237,30 @@ impl<'l> Row<'l> {
             data: STANDARD.encode(&letter.data),
             truncated: letter.is_truncated,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Place, Refusal};
+
+    fn letters(reason: Reason) -> Letters {
+        let (mut letters, refusal) = (Letters::default(), Refusal { reason, field: None });
+        letters.add(refusal, &"source".into(), &Place::default(), None, &[b'x'; 1 << 20]);
+        letters
+    }
+
+    #[test]
+    fn what_was_given_up_is_kept_where_lines_are_left_out_until_its_own_bound_is_reached() {
+        let file = File::options().write(true).open("/dev/null").unwrap();
+        let config = Config { bytes_max: 1 << 20, sample_above: 0, ..Config::default() };
+        let mut sink = DeadLetters::new(Target::File(BufWriter::new(file)), config);
+        assert!(!sink.write(&letters(Reason::FieldCount)).unwrap(), "sampled away");
+        let given_up = letters(Reason::UnreadableObject);
+        let kept = (0..64).take_while(|_| sink.write(&given_up).unwrap()).count();
+        // Four bytes for each three.
+        assert_eq!(kept, 47);
+        assert_eq!(sink.finish().left_out, 2);
     }
 }

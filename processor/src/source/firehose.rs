@@ -83,7 +83,7 @@ pub enum StartError {
     AccessKeys(AccessKeysError),
     /// A file of keys or certificates.
     #[error("sources.firehose: {0}")]
-    File(#[from] FileError),
+    File(FileError),
     /// The address cannot be had.
     #[error("sources.firehose.listen: {address}: cannot listen there: {error}")]
     Listen {
@@ -101,6 +101,13 @@ pub enum StartError {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("serving Firehose panicked")]
 pub struct PanickedError;
+
+impl From<FileError> for StartError {
+    /// Its message is all there is to say, so it is no cause beside it.
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
 
 /// Not the keys.
 impl fmt::Debug for Parts {

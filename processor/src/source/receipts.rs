@@ -18,7 +18,7 @@ pub struct Receipts(Arc<Mutex<Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     /// More than one where a batch is under way twice.
-    senders: BTreeMap<BatchId, Vec<oneshot::Sender<()>>>,
+    senders: BTreeMap<BatchId, Vec<oneshot::Sender<Letters>>>,
     is_abandoned: bool,
 }
 
@@ -26,8 +26,17 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Receipt {
     id: BatchId,
-    applied: oneshot::Receiver<()>,
+    applied: oneshot::Receiver<Letters>,
     receipts: Receipts,
+}
+
+/// What became of a batch's refusals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Letters {
+    /// All are among the dead letters, as far as there are any.
+    Kept,
+    /// Some were left out.
+    LeftOut,
 }
 
 /// The fold applies nothing more.
@@ -48,10 +57,10 @@ impl Receipts {
     }
 
     /// Notes that the fold has applied a batch, or knew it.
-    pub fn applied(&self, id: &BatchId) {
+    pub fn applied(&self, id: &BatchId, letters: Letters) {
         let senders = self.lock().senders.remove(id);
         for sender in senders.into_iter().flatten() {
-            let _gone = sender.send(()).is_err();
+            let _gone = sender.send(letters).is_err();
         }
     }
 
@@ -68,11 +77,23 @@ impl Receipts {
     }
 }
 
+impl Receipt {
+    /// Resolves as the receipt does, and says whether what was refused of the batch is kept.
+    ///
+    /// # Errors
+    /// [`NotApplied`] when the fold applies nothing more.
+    pub async fn letters(mut self) -> Result<Letters, NotApplied> {
+        (&mut self.applied).await.map_err(|_gone| NotApplied)
+    }
+}
+
 impl Future for Receipt {
     type Output = Result<(), NotApplied>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.applied).poll(context).map_err(|_gone| NotApplied)
+        Pin::new(&mut self.applied)
+            .poll(context)
+            .map(|applied| applied.map(drop).map_err(|_gone| NotApplied))
     }
 }
 
@@ -103,11 +124,21 @@ mod tests {
         let receipts = Receipts::default();
         let (first, again, other) =
             (receipts.expect(&id(1)), receipts.expect(&id(1)), receipts.expect(&id(2)));
-        receipts.applied(&id(1));
+        receipts.applied(&id(1), Letters::Kept);
         assert_eq!((first.await, again.await), (Ok(()), Ok(())));
         receipts.abandon();
         assert_eq!(other.await, Err(NotApplied));
         assert_eq!(receipts.expect(&id(3)).await, Err(NotApplied));
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_told_whether_letters_were_left_out() {
+        let receipts = Receipts::default();
+        for letters in [Letters::Kept, Letters::LeftOut] {
+            let receipt = receipts.expect(&id(1));
+            receipts.applied(&id(1), letters);
+            assert_eq!(receipt.letters().await, Ok(letters));
+        }
     }
 
     #[test]

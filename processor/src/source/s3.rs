@@ -13,12 +13,13 @@ mod life;
 mod queue;
 mod reading;
 mod receiver;
-mod told;
+mod tries;
+mod wanted;
 mod work;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::thread::{self, JoinHandle};
 
 use aws_sdk_sqs::Client;
@@ -31,13 +32,16 @@ use super::inlet::Inlet;
 use super::object::Buckets;
 use super::receipts::Receipts;
 use super::stop::{Stop, Stopped};
+use super::told::Told;
+use crate::s3::Prefix;
 use crate::telemetry::objects::Objects;
 use known::Known;
 use life::Rules;
 use queue::Queue;
 use reading::Reader;
 use receiver::Receiver;
-use told::Told;
+use tries::Tries;
+use wanted::Wanted;
 use work::Work;
 
 /// A queue that is read on threads of its own.
@@ -55,6 +59,8 @@ pub struct Parts {
     pub buckets: Buckets,
     /// Whether there are dead letters: without, no message is given up.
     pub keeps_letters: bool,
+    /// The bucket they go to, if any: what is below it is not read.
+    pub letters: Option<Prefix>,
     /// Where messages and objects are counted.
     pub meter: Objects,
     /// Where batches go.
@@ -132,7 +138,16 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         keeps_letters: parts.keeps_letters,
     };
     let queue = Queue::new(parts.client, &config.queue_url);
-    let work = Work { queue, rules, reader: Arc::new(reader), told: Told::default() };
+    let work = Work {
+        queue,
+        rules,
+        reader: Arc::new(reader),
+        told: Told::new(),
+        kept: Known::default(),
+        tries: Tries::default(),
+        wanted: Wanted { buckets: config.buckets.clone(), letters: parts.letters },
+        letters: AtomicU64::new(0),
+    };
     let (url, work) = (config.queue_url.clone(), Arc::new(work));
     Receiver::new(url, config.objects_in_flight_max, work, parts.stopped, cut)
 }

@@ -8,25 +8,25 @@ use super::clock::Clock;
 /// Between two messages about the same.
 pub(in crate::source) const TELL_MS: u64 = 60_000;
 
-/// When each thing was told, by its label.
+/// When each thing was told, by its label or labels.
 #[derive(Debug)]
-pub(in crate::source) struct Told {
+pub(in crate::source) struct Told<L = &'static str> {
     clock: Clock,
-    told_at_ms: Mutex<BTreeMap<&'static str, u64>>,
+    told_at_ms: Mutex<BTreeMap<L, u64>>,
 }
 
-impl Told {
+impl<L: Ord> Told<L> {
     /// Nothing yet.
     pub(in crate::source) fn new() -> Self {
         Self { clock: Clock::start(), told_at_ms: Mutex::default() }
     }
 
     /// Whether it is to be told now, which is noted.
-    pub(in crate::source) fn is_due(&self, label: &'static str) -> bool {
+    pub(in crate::source) fn is_due(&self, label: L) -> bool {
         let now_ms = self.clock.now_ms();
         // Nothing that panics happens under the lock.
         let mut told = self.told_at_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(label).is_some_and(|at_ms| now_ms < at_ms + TELL_MS) {
+        if told.get(&label).is_some_and(|at_ms| now_ms < at_ms + TELL_MS) {
             return false;
         }
         told.insert(label, now_ms);

@@ -39,7 +39,7 @@ struct Cells {
 pub struct InFlight(Objects);
 
 impl Objects {
-    /// The queue answered with so many messages, the oldest of which was sent so long ago.
+    /// The queue answered with so many messages; the oldest of those that came for the first time was sent so long ago.
     #[expect(clippy::disallowed_methods, reason = "how old this is, is told at the scrape")]
     pub fn received(&self, messages: u64, age_ms_max: u64) {
         self.0.received.fetch_add(messages, Ordering::Relaxed);
@@ -151,7 +151,7 @@ impl Collector for Objects {
             ("flowscout_s3_objects_in_flight", "Objects that are read now", load(&cells.in_flight)),
             (
                 "flowscout_s3_message_age_milliseconds",
-                "How long before the queue's last answer the oldest message in it had been sent; 0 if it had none",
+                "How long before the queue's last answer the oldest message that came for the first time had been sent; 0 if none did",
                 load(&cells.message_age_ms),
             ),
             (

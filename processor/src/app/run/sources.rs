@@ -11,6 +11,7 @@ use super::super::{Failure, aws, io_failure, misuse, random_number};
 use super::watcher::Told;
 use crate::config::Config;
 use crate::lease::{self, Coordinator, Event, Handle, StartError, StoreError, Timing};
+use crate::s3::Address;
 use crate::source::firehose::{self, Firehose};
 use crate::source::inlet::{self, Batches, Inlet};
 use crate::source::kinesis::{self, Kinesis, StoreKind};
@@ -136,7 +137,7 @@ fn firehose(config: &firehose::Config, shared: &Shared<'_>) -> Result<Firehose, 
 
 /// The leases' thread, then the shards'.
 fn kinesis(config: &kinesis::Config, shared: &Shared<'_>) -> Result<Kinesis, Failure> {
-    let sdk = aws::config()?;
+    let sdk = aws::regional_config()?;
     let (leases, events) = coordinate(config, &sdk)?;
     let client = aws::kinesis(&sdk, &config.endpoint_url);
     let parts = kinesis::Parts {
@@ -154,12 +155,17 @@ fn kinesis(config: &kinesis::Config, shared: &Shared<'_>) -> Result<Kinesis, Fai
 /// The queue of new objects.
 fn s3(config: &Config, shared: &Shared<'_>) -> Result<S3Source, Failure> {
     let keeps_letters = !config.dead_letters.path.is_empty();
+    let letters = match config.dead_letters.address() {
+        Ok(Some(Address::Bucket(prefix))) => Some(prefix),
+        _ => None,
+    };
     let config = &config.sources.s3;
     let sdk = aws::config()?;
     let parts = s3::Parts {
-        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region()),
+        client: aws::sqs(&sdk, &config.queue_endpoint_url, config.queue_region())?,
         buckets: Buckets::new(&sdk, &config.endpoint_url),
         keeps_letters,
+        letters,
         meter: shared.meters.objects.clone(),
         inlet: shared.inlet.clone(),
         receipts: shared.told.receipts.clone(),

@@ -13,7 +13,7 @@ use crate::sink::JsonLines;
 use crate::sink::dead_letters::DeadLetters;
 use crate::source::inlet::Problem;
 use crate::source::kinesis::Ledger;
-use crate::source::receipts::Receipts;
+use crate::source::receipts::{self, Receipts};
 use crate::source::stop::Stop;
 use crate::telemetry::metrics::Fold;
 
@@ -21,6 +21,8 @@ use crate::telemetry::metrics::Fold;
 pub(super) struct Watcher {
     pub(super) sink: JsonLines,
     pub(super) letters: Option<DeadLetters>,
+    /// Whether some of the batch that is being folded were left out.
+    pub(super) leaves_letters_out: bool,
     pub(super) told: Told,
     pub(super) stop: Stop,
     pub(super) fold: Fold,
@@ -59,8 +61,10 @@ impl Observer<Problem> for Watcher {
 
     fn refused(&mut self, letters: &Letters) {
         let written = self.letters.as_mut().map(|sink| sink.write(letters));
-        if let Some(Err(error)) = written {
-            self.fail(error, "cannot write dead letters");
+        match written {
+            Some(Ok(all_kept)) => self.leaves_letters_out = !all_kept,
+            Some(Err(error)) => self.fail(error, "cannot write dead letters"),
+            None => {}
         }
     }
 
@@ -77,9 +81,14 @@ impl Observer<Problem> for Watcher {
         self.fold.repeated(outcome.repeats);
         let state_bytes = detector.window().memory_bytes();
         self.fold.holds(findings.iter().count() as u64, state_bytes as u64);
+        let letters = if std::mem::take(&mut self.leaves_letters_out) {
+            receipts::Letters::LeftOut
+        } else {
+            receipts::Letters::Kept
+        };
         if self.failure.is_none() {
             self.told.ledger.applied(id);
-            self.told.receipts.applied(id);
+            self.told.receipts.applied(id, letters);
         }
     }
 

@@ -104,10 +104,14 @@ impl Bucket {
         self.added += 1;
     }
 
+    /// Whether the last object was not taken.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
     /// Hands over what was gathered.
     pub(super) fn flush(&mut self) {
-        let is_failing = self.is_failing.load(Ordering::Relaxed);
-        self.hand_over(if is_failing { Duration::ZERO } else { self.wait_max });
+        self.hand_over(if self.is_failing() { Duration::ZERO } else { self.wait_max });
     }
 
     /// Letters that are not in the bucket, and why.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -30,6 +31,8 @@ pub(super) const CONNECTION_BYTES_MAX: usize = READ_BYTES_MAX + (64 << 10);
 /// A connection without a request for so long is closed. Longer than the 60 s after which load balancers of AWS close it: whoever
 /// is second may answer a request with a reset.
 const IDLE_MAX: Duration = Duration::from_secs(75);
+/// The same before its first request, when nobody has shown yet that it means to send one.
+const FIRST_HEAD_MAX: Duration = Duration::from_secs(10);
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// A client that reads nothing of its answer for so long has gone.
 const WRITE_MAX: Duration = Duration::from_secs(30);
@@ -134,8 +137,12 @@ async fn speak(
     watcher: Watcher,
     _permit: OwnedSemaphorePermit,
 ) {
-    let service =
-        service_fn(|request: hyper::Request<Incoming>| Arc::clone(&endpoint).serve(request));
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&has_begun);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
+        Arc::clone(&endpoint).serve(request)
+    });
     let mut writing = TimeoutStream::new(stream);
     writing.set_write_timeout(Some(WRITE_MAX));
     let connection = http1::Builder::new()
@@ -144,7 +151,16 @@ async fn speak(
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(READ_BYTES_MAX)
         .serve_connection(TokioIo::new(Box::pin(writing)), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
+    let is_silent = async {
+        sleep(FIRST_HEAD_MAX).await;
+        if has_begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended");
+        },
+        () = is_silent => tracing::debug!("a connection brought no request"),
     }
 }

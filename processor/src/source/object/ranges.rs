@@ -8,6 +8,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Object, ObjectError};
@@ -44,9 +45,9 @@ impl Remote {
         if path.as_ref() != &*object.key {
             return Err(ObjectError::Key);
         }
-        let (meta, first) = runtime
-            .block_on(first(&**bucket, &path, range_bytes_max))
-            .map_err(|error| ObjectError::of(&error, object))?;
+        let beginning = first(Arc::clone(bucket), path.clone(), range_bytes_max);
+        let (meta, first) =
+            wait_for(runtime, beginning)?.map_err(|error| ObjectError::of(&error, object))?;
         let tag = meta.e_tag.unwrap_or_default();
         let remote = Self {
             runtime: runtime.clone(),
@@ -77,14 +78,14 @@ impl Remote {
             return Ok(Bytes::new());
         }
         if range.end - range.start <= self.range_bytes_max {
-            return self.runtime.block_on(self.clone().fetch(range));
+            return wait_for(&self.runtime, self.clone().fetch(range))?;
         }
         let bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut buffer = Vec::with_capacity(bytes);
         let mut start = range.start;
         while start < range.end {
             let end = range.end.min(start + self.range_bytes_max);
-            buffer.extend_from_slice(&self.runtime.block_on(self.clone().fetch(start..end))?);
+            buffer.extend_from_slice(&wait_for(&self.runtime, self.clone().fetch(start..end))??);
             start = end;
         }
         Ok(buffer.into())
@@ -110,12 +111,27 @@ fn whole(bytes: Bytes, range: &Range<u64>) -> Result<Bytes, ObjectError> {
     if given == expected { Ok(bytes) } else { Err(ObjectError::Short { given, expected }) }
 }
 
+/// Waits on this thread for what the runtime does. The runtime may end meanwhile: then nobody answers, where waiting on the runtime
+/// itself would panic.
+fn wait_for<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ObjectError> {
+    let (tell, told) = oneshot::channel();
+    runtime.spawn(async move {
+        // Whoever waited may have gone.
+        drop(tell.send(work.await));
+    });
+    told.blocking_recv().map_err(|_ended| ObjectError::Ended)
+}
+
 async fn first(
-    bucket: &dyn ObjectStore,
-    path: &Path,
+    bucket: Arc<dyn ObjectStore>,
+    path: Path,
     bytes_max: u64,
 ) -> object_store::Result<(ObjectMeta, Bytes)> {
-    match get(bucket, path, 0..bytes_max, None).await {
+    let path = &path;
+    match get(&*bucket, path, 0..bytes_max, None).await {
         // There is no range of nothing.
         Err(error) if is_out_of_range(&error) => {
             let meta = bucket.head(path).await?;
@@ -154,13 +170,15 @@ pub(super) struct Ranges {
     /// Where the range behind the current one begins.
     next: u64,
     ahead: Option<JoinHandle<Result<Bytes, ObjectError>>>,
+    /// Whether anything was read yet.
+    is_begun: bool,
 }
 
 impl Ranges {
     /// `first` is the first range.
     pub(super) fn new(remote: Remote, first: Bytes) -> Self {
         let next = first.len() as u64;
-        Self { remote, current: first, next, ahead: None }
+        Self { remote, current: first, next, ahead: None, is_begun: false }
     }
 
     fn advance(&mut self) -> Result<(), ObjectError> {
@@ -168,7 +186,7 @@ impl Ranges {
         let end = range.end;
         self.current = match self.ahead.take() {
             Some(ahead) => {
-                let fetched = self.remote.runtime.block_on(ahead);
+                let fetched = wait_for(&self.remote.runtime, ahead)?;
                 fetched.map_err(|_ended| ObjectError::Ended)??
             }
             None => self.remote.read(range)?,
@@ -183,11 +201,12 @@ impl Read for Ranges {
         let is_last = self.next >= self.remote.bytes;
         if self.current.is_empty() && !is_last {
             self.advance()?;
-        } else if self.ahead.is_none() && !is_last {
-            // Only when a range is read a second time: what is read of Parquet stands elsewhere.
+        } else if self.is_begun && self.ahead.is_none() && !is_last {
+            // Only when it is read a second time: after its beginning, Parquet is read elsewhere.
             let fetch = self.remote.clone().fetch(self.remote.range_at(self.next));
             self.ahead = Some(self.remote.runtime.spawn(fetch));
         }
+        self.is_begun = true;
         let length = buffer.len().min(self.current.len());
         buffer[..length].copy_from_slice(&self.current.split_to(length));
         Ok(length)

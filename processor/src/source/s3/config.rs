@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::life::HIDDEN_S_MAX;
 use super::queue::MESSAGE_BYTES_MAX;
 use super::receiver::HANDS_PER_SLOT;
+use crate::s3::is_bucket;
 use crate::source::cut::BATCH_BYTES;
 use crate::source::object::MEMORY_BYTES_MAX;
 
@@ -14,12 +15,14 @@ use crate::source::object::MEMORY_BYTES_MAX;
 pub struct Config {
     /// The queue of SQS that tells of new objects. Default empty: S3 is not read.
     pub queue_url: String,
+    /// Buckets of which objects are read; what the queue tells of others is deleted and counted. Default empty: any.
+    pub buckets: Vec<String>,
     /// Objects that are read at once. Default 4; from 1 to 64. Raise it where objects are many and small, at the price of memory.
     pub objects_in_flight_max: usize,
     /// How long a message is hidden from other readers at a time, extended while its objects are read: so long after a crash it is
     /// read again. Default 300 s; from 30 to 43,200 s.
     pub visibility_s: u64,
-    /// How often a message may be received before an object of it that cannot be read goes to the dead letters. Default 5; from 1 to 1000.
+    /// How often an object that cannot be read is tried before it goes to the dead letters, by its own faults alone. Default 5; from 1 to 1000.
     pub tries_max: u32,
     /// The address of S3, in place of the region's. Default empty. For test servers and VPC endpoints.
     pub endpoint_url: String,
@@ -31,6 +34,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             queue_url: String::new(),
+            buckets: Vec::new(),
             objects_in_flight_max: 4,
             visibility_s: 300,
             tries_max: 5,
@@ -59,6 +63,9 @@ impl Config {
                 self.queue_url
             );
             return Err(("queue_url", problem));
+        }
+        if let Some(name) = self.buckets.iter().find(|name| !is_bucket(name)) {
+            return Err(("buckets", format!("{name:?} is no name of a bucket")));
         }
         let urls = [
             ("endpoint_url", &self.endpoint_url),
@@ -131,6 +138,7 @@ mod tests {
         assert_eq!(problem(|config| config.objects_in_flight_max = 0), "objects_in_flight_max");
         assert_eq!(problem(|config| config.visibility_s = 29), "visibility_s");
         assert_eq!(problem(|config| config.tries_max = 0), "tries_max");
+        assert_eq!(problem(|config| config.buckets = vec!["s3://logs".into()]), "buckets");
         assert_eq!(
             problem(|config| config.endpoint_url = "s3.amazonaws.com".into()),
             "endpoint_url"

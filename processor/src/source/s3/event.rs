@@ -19,6 +19,17 @@ pub(super) struct Notice {
     pub(super) objects: Vec<Created>,
     /// Events of other kinds, and objects without content.
     pub(super) ignored: u64,
+    /// Records that name no object that S3 can have, beside others that may do.
+    pub(super) odd: Vec<Odd>,
+}
+
+/// A record that is not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Odd {
+    /// Its number in the message, from 0.
+    pub(super) number: usize,
+    /// As it stands there, but for spaces.
+    pub(super) text: String,
 }
 
 /// An object that was put, copied or uploaded in parts. Its version is not kept: flow logs are written once, and reading a version
@@ -47,12 +58,18 @@ pub(super) enum NotUnderstood {
     /// An object is named as S3 names none.
     #[error("it names no bucket and key that S3 can have")]
     NoName,
+    /// One message may not keep all others waiting.
+    #[error("it has more than {RECORDS_MAX} records")]
+    TooMany,
     /// SNS waits for somebody to confirm that the queue may be subscribed.
     #[error(
         "the subscription of the SNS topic must be confirmed first: its SubscribeURL is in the message"
     )]
     Confirmation,
 }
+
+/// S3 writes one record into a message.
+const RECORDS_MAX: usize = 100;
 
 impl Created {
     /// `s3://bucket/key`, as messages show it.
@@ -89,7 +106,7 @@ struct Body {
     message: Option<String>,
     /// Of S3.
     #[serde(rename = "Records")]
-    records: Option<Vec<Record>>,
+    records: Option<Vec<serde_json::Value>>,
     /// Of S3, when notifications are set up.
     #[serde(rename = "Event")]
     event: Option<String>,
@@ -132,16 +149,13 @@ impl Body {
     fn notice(self) -> Result<Notice, NotUnderstood> {
         let mut notice = Notice::default();
         if let Some(records) = self.records {
-            for record in records {
-                let event = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
-                let is_created = event.starts_with("ObjectCreated:");
-                match record.s3.filter(|_named| is_created) {
-                    Some(named) => {
-                        let key = key::decoded(&named.object.key).ok_or(NotUnderstood::NoName)?;
-                        notice.add(named, key, record.region)?;
-                    }
-                    None if is_created => return Err(NotUnderstood::NoName),
-                    None => notice.ignored += 1,
+            if records.len() > RECORDS_MAX {
+                return Err(NotUnderstood::TooMany);
+            }
+            for (number, record) in records.into_iter().enumerate() {
+                let text = record.to_string();
+                if notice.add_record(record).is_err() {
+                    notice.odd.push(Odd { number, text });
                 }
             }
             return Ok(notice);
@@ -166,6 +180,19 @@ impl Body {
 }
 
 impl Notice {
+    fn add_record(&mut self, record: serde_json::Value) -> Result<(), NotUnderstood> {
+        let record: Record =
+            serde_json::from_value(record).map_err(|_error| NotUnderstood::NoName)?;
+        let event = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
+        if !event.starts_with("ObjectCreated:") {
+            self.ignored += 1;
+            return Ok(());
+        }
+        let named = record.s3.ok_or(NotUnderstood::NoName)?;
+        let key = key::decoded(&named.object.key).ok_or(NotUnderstood::NoName)?;
+        self.add(named, key, record.region)
+    }
+
     fn add(
         &mut self,
         named: Named,

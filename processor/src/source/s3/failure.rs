@@ -81,6 +81,11 @@ impl Failure {
         Self { action, kind, message }
     }
 
+    /// No answer came in time.
+    pub(super) fn unanswered(action: &'static str) -> Self {
+        Self { action, kind: Kind::Unavailable, message: "no answer in time".to_owned() }
+    }
+
     /// What it says of a code of the service.
     #[must_use]
     pub fn of_code(action: &'static str, code: &str, message: &str) -> Self {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::event::{Created, NotUnderstood};
+use bytes::Bytes;
+use serde_json::json;
+
+use super::event::{Created, NotUnderstood, Odd};
 use super::life::Blame;
 use crate::s3::Refusal;
 use crate::source::SourceError;
@@ -19,6 +22,8 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
     /// In words.
     pub(super) problem: String,
+    /// What is kept of it when it is given up.
+    pub(super) letter: Bytes,
 }
 
 impl Fault {
@@ -32,7 +37,7 @@ impl Fault {
                 .of_object()
                 .map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
         };
-        Self { source: created.source(), blame, reason, problem: error.to_string() }
+        Self::of_created(created, (blame, reason), error.to_string())
     }
 
     /// Of a bucket that cannot be asked.
@@ -41,19 +46,39 @@ impl Fault {
             BucketError::Name(_) => (Blame::Content, "bucket_name"),
             BucketError::Environment(_) => (Blame::Service, "environment"),
         };
-        Self { source: created.source(), blame, reason, problem: error.to_string() }
+        Self::of_created(created, (blame, reason), error.to_string())
     }
 
     /// Of an object whose reader broke down: it would do so again.
     pub(super) fn of_panic(created: &Created) -> Self {
-        let problem = "the reader panicked".to_owned();
-        Self { source: created.source(), blame: Blame::Content, reason: "panic", problem }
+        Self::of_created(created, (Blame::Content, "panic"), "the reader panicked".to_owned())
     }
 
     /// Of a message of this queue.
-    pub(super) fn of_message(queue: &Arc<str>, error: NotUnderstood) -> Self {
+    pub(super) fn of_message(queue: &Arc<str>, body: &str, error: NotUnderstood) -> Self {
         let (source, problem) = (Arc::clone(queue), error.to_string());
-        Self { source, blame: Blame::Content, reason: "not_understood", problem }
+        let letter = Bytes::copy_from_slice(body.as_bytes());
+        Self { source, blame: Blame::Content, reason: "not_understood", problem, letter }
+    }
+
+    /// Of one record of a message of this queue.
+    pub(super) fn of_record(queue: &str, Odd { number, text }: Odd) -> Self {
+        let letter = text.into();
+        let (source, problem) =
+            (format!("{queue}#{number}").into(), NotUnderstood::NoName.to_string());
+        Self { source, blame: Blame::Content, reason: "not_understood", problem, letter }
+    }
+
+    /// The letter of an object names it and nothing more: its message may name many.
+    fn of_created(
+        created: &Created,
+        (blame, reason): (Blame, &'static str),
+        problem: String,
+    ) -> Self {
+        let Created { bucket, key, region } = created;
+        let letter = json!({ "bucket": bucket, "key": key, "region": region, "problem": problem });
+        let letter = letter.to_string().into();
+        Self { source: created.source(), blame, reason, problem, letter }
     }
 
     /// Whether it may concern all objects alike, whosever fault it is.
@@ -77,7 +102,7 @@ fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str
             Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
                 (Blame::Service, "credentials")
             }
-            Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
+            Refusal::Busy(_) | Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
         },
         ObjectError::Changed => (Blame::Object, "changed"),
         ObjectError::Short { .. } => (Blame::Object, "short"),
@@ -106,6 +131,8 @@ mod tests {
         assert_eq!(blame(missing, false), (Blame::Object, "not_found"));
         let silent = Refusal::Unreachable("connection refused".into());
         assert_eq!(blame(silent, true), (Blame::Service, "unavailable"));
+        let busy = Refusal::Busy("SlowDown".into());
+        assert_eq!(blame(busy, true), (Blame::Service, "unavailable"), "though others are read");
     }
 
     #[test]

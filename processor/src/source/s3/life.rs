@@ -8,7 +8,7 @@ pub(super) const HIDDEN_S_MAX: u64 = 43_200;
 /// After the first failure a message waits so long.
 const BACK_OFF_S: u64 = 30;
 /// A message that fails again and again still comes every quarter of an hour, so that whatever was mended is noticed.
-const BACK_OFF_S_MAX: u64 = 900;
+pub(super) const BACK_OFF_S_MAX: u64 = 900;
 /// After the first failure nothing is asked for so long, and after the tenth, or when a person must mend it, for half a minute.
 const PAUSE_MS: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 30_000;
@@ -22,10 +22,19 @@ const EXTENSIONS_PER_TIMEOUT: u64 = 3;
 pub(super) struct Rules {
     /// How long a message is hidden at a time.
     pub(super) visibility_s: u64,
-    /// Receives after which a failed object is given up.
+    /// Failures of its own after which a failed object is given up.
     pub(super) tries_max: u32,
     /// Whether there are dead letters. Without, nothing is given up here: the queue's redrive policy decides.
     pub(super) keeps_letters: bool,
+}
+
+/// How often a message came to nothing so far, this time included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failures {
+    /// By a fault of one of its objects, as far as this process knows.
+    pub(super) tries: u32,
+    /// For whatever reason, by the queue's count of receives: outages and restarts are among them.
+    pub(super) receives: u32,
 }
 
 /// Whose fault a failure is, which says what helps.
@@ -52,21 +61,13 @@ pub(super) enum Fate {
     GivenUp,
 }
 
-/// The next extension of a message's timeout.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Extension {
-    /// To wait before it.
-    pub(super) after_s: u64,
-    /// The new timeout, which counts from the call.
-    pub(super) visibility_s: u64,
-}
-
 impl Rules {
-    /// After the `receives`-th receive of a message has failed; the first is 1.
-    pub(super) fn after_failure(&self, receives: u32, blame: Blame) -> Fate {
+    /// After a message has failed.
+    pub(super) fn after_failure(&self, failures: Failures, blame: Blame) -> Fate {
+        let Failures { tries, receives } = failures;
         let is_enough = match blame {
             Blame::Content => true,
-            Blame::Object => receives >= self.tries_max,
+            Blame::Object => tries >= self.tries_max,
             Blame::Service => false,
         };
         if is_enough && self.keeps_letters {
@@ -75,17 +76,23 @@ impl Rules {
         let after_s = match blame {
             // Nothing can have been mended so soon.
             Blame::Content => BACK_OFF_S_MAX,
-            Blame::Object | Blame::Service => back_off_s(receives),
+            Blame::Object => back_off_s(tries),
+            Blame::Service => back_off_s(receives),
         };
         Fate::Again { after_s }
     }
 
-    /// For a message that was received so long ago; `None` when the queue would refuse it.
-    pub(super) fn extension(&self, held_s: u64) -> Option<Extension> {
-        let after_s = self.visibility_s / EXTENSIONS_PER_TIMEOUT;
-        let left_s = HIDDEN_S_MAX.checked_sub(held_s + after_s + CALL_S_MAX)?;
+    /// How long to wait between two extensions.
+    pub(super) const fn extends_after_s(&self) -> u64 {
+        self.visibility_s / EXTENSIONS_PER_TIMEOUT
+    }
+
+    /// The new timeout, which counts from the call, of a message that was received `held_s` ago and is hidden until `hidden_until_s` after
+    /// that; `None` when the queue allows no more.
+    pub(super) fn extension_s(&self, held_s: u64, hidden_until_s: u64) -> Option<u64> {
+        let left_s = HIDDEN_S_MAX.checked_sub(held_s + CALL_S_MAX)?;
         let visibility_s = self.visibility_s.min(left_s);
-        (visibility_s > after_s).then_some(Extension { after_s, visibility_s })
+        (held_s + visibility_s > hidden_until_s).then_some(visibility_s)
     }
 }
 
@@ -121,6 +128,8 @@ mod tests {
 
     const RULES: Rules = Rules { visibility_s: 300, tries_max: 5, keeps_letters: true };
 
+    const OFTEN: Failures = Failures { tries: 1000, receives: 1000 };
+
     #[test]
     fn waits_double_up_to_a_quarter_of_an_hour() {
         let waits: Vec<u64> = (0..9).map(back_off_s).collect();
@@ -138,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_object_is_given_up_at_the_last_try_and_its_content_at_the_first() {
-        let fate = |receives, blame| RULES.after_failure(receives, blame);
+        let fate = |tries, blame| RULES.after_failure(Failures { tries, receives: 99 }, blame);
         assert_eq!(fate(1, Blame::Object), Fate::Again { after_s: 30 });
         assert_eq!(fate(4, Blame::Object), Fate::Again { after_s: 240 });
         assert_eq!(fate(5, Blame::Object), Fate::GivenUp);
@@ -147,29 +156,39 @@ mod tests {
 
     #[test]
     fn an_outage_gives_no_message_up() {
-        assert_eq!(RULES.after_failure(1000, Blame::Service), Fate::Again { after_s: 900 });
+        assert_eq!(RULES.after_failure(OFTEN, Blame::Service), Fate::Again { after_s: 900 });
     }
 
     #[test]
     fn without_dead_letters_nothing_is_given_up() {
         let rules = Rules { keeps_letters: false, ..RULES };
-        assert_eq!(rules.after_failure(1, Blame::Content), Fate::Again { after_s: 900 });
-        assert_eq!(rules.after_failure(9, Blame::Object), Fate::Again { after_s: 900 });
+        assert_eq!(rules.after_failure(OFTEN, Blame::Content), Fate::Again { after_s: 900 });
+        assert_eq!(rules.after_failure(OFTEN, Blame::Object), Fate::Again { after_s: 900 });
+    }
+
+    #[test]
+    fn an_extension_that_comes_late_asks_for_no_more_than_is_left() {
+        let rules = Rules { visibility_s: 7_200, ..RULES };
+        assert_eq!(rules.extension_s(2_400, 7_200), Some(7_200));
+        assert_eq!(rules.extension_s(40_000, 41_000), Some(3_140));
+        assert_eq!(rules.extension_s(40_100, 43_140), None);
+        let longest = Rules { visibility_s: HIDDEN_S_MAX, ..RULES };
+        assert_eq!(longest.extension_s(longest.extends_after_s(), HIDDEN_S_MAX), None);
     }
 
     proptest! {
         #[test]
         fn extended_in_time_it_stays_hidden_until_the_queue_allows_no_more(visibility_s in 30_u64..=HIDDEN_S_MAX) {
             let rules = Rules { visibility_s, ..RULES };
-            let (mut held_s, mut hidden_until_s) = (0, visibility_s);
-            while let Some(Extension { after_s, visibility_s }) = rules.extension(held_s) {
-                prop_assert!(after_s >= 10 && after_s < hidden_until_s - held_s, "extended too late");
-                held_s += after_s;
+            let (mut held_s, mut hidden_until_s) = (rules.extends_after_s(), visibility_s);
+            while let Some(visibility_s) = rules.extension_s(held_s, hidden_until_s) {
+                prop_assert!(held_s < hidden_until_s, "extended too late");
                 // The queue refuses what reaches beyond.
                 prop_assert!(held_s + visibility_s <= HIDDEN_S_MAX);
                 hidden_until_s = held_s + visibility_s;
+                held_s += rules.extends_after_s();
             }
-            prop_assert!(hidden_until_s >= HIDDEN_S_MAX * 2 / 3, "hidden only for {hidden_until_s} s");
+            prop_assert!(hidden_until_s + CALL_S_MAX >= HIDDEN_S_MAX, "hidden only for {hidden_until_s} s");
         }
     }
 }

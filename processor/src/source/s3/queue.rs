@@ -33,6 +33,8 @@ pub(super) struct Message {
 pub(super) const WAIT_S_MAX: i32 = 20;
 /// A message is at most so long (Amazon SQS Developer Guide, "Amazon SQS message quotas").
 pub(super) const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Extends a timeout, or ends it.
+pub(super) const HIDE_ACTION: &str = "sqs:ChangeMessageVisibility";
 /// The most that it gives at once.
 pub(super) const MESSAGES_MAX: usize = 10;
 
@@ -75,7 +77,7 @@ impl Queue {
         let call = self.client.change_message_visibility().queue_url(&*self.url);
         let call = call.receipt_handle(&message.handle).visibility_timeout(seconds(visibility_s));
         let answer = call.send().await;
-        answer.map(drop).map_err(|error| Failure::of("sqs:ChangeMessageVisibility", &error))
+        answer.map(drop).map_err(|error| Failure::of(HIDE_ACTION, &error))
     }
 }
 

@@ -147,8 +147,7 @@ impl Receiver {
             }
         };
         if let Ok(messages) = &answer {
-            let sent = messages.iter().filter_map(|message| message.sent_unix_ms).min();
-            let age_ms = sent.map_or(0, |sent_ms| self.clock.unix_ms().saturating_sub(sent_ms));
+            let age_ms = age_ms(messages, self.clock.unix_ms());
             self.work.reader.meter.received(messages.len() as u64, age_ms);
         }
         Ok(Some(answer))
@@ -212,6 +211,34 @@ impl Receiver {
     }
 }
 
+/// How old the oldest message is, of those that come for the first time: what waited its time after a failure says nothing about how far
+/// behind we are.
+fn age_ms(messages: &[Message], now_unix_ms: u64) -> u64 {
+    let first = messages.iter().filter(|message| message.receives == 1);
+    let sent_ms = first.filter_map(|message| message.sent_unix_ms).min();
+    sent_ms.map_or(0, |sent_ms| now_unix_ms.saturating_sub(sent_ms))
+}
+
 async fn join_all(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_was_received_before_says_nothing_of_the_backlog() {
+        let message = |receives, sent_unix_ms| Message {
+            id: "id".into(),
+            handle: String::new(),
+            body: String::new(),
+            receives,
+            sent_unix_ms,
+        };
+        let messages = [message(7, Some(1_000)), message(1, Some(8_000)), message(1, Some(9_000))];
+        assert_eq!(age_ms(&messages, 10_000), 2_000);
+        assert_eq!(age_ms(&messages[..1], 10_000), 0);
+        assert_eq!(age_ms(&[message(1, None)], 10_000), 0);
+    }
 }

@@ -109,7 +109,16 @@ fn a_thousand_idle_connections_keep_nobody_out_and_cost_little() {
     let endpoint = Endpoint::start("");
     endpoint.deliver(&Post::of(&vended(0..1)));
     let before = resident_bytes(&endpoint);
-    let idle: Vec<Connection> = (0..1_000).map(|_| endpoint.connect()).collect();
+    // Kept open by a request each, as by a load balancer that has nothing to send.
+    let idle: Vec<Connection> = (0..1_000)
+        .map(|_| {
+            let mut connection = endpoint.connect();
+            let alive =
+                connection.send(&Post::of(&vended(0..1)).method("GET").path("/livez").body(""));
+            assert_eq!(alive.status, 200);
+            connection
+        })
+        .collect();
     let open = || endpoint.service.metric("flowscout_firehose_connections");
     wait_for("the connections", || open() == 1_000, || open().to_string());
     let began = now();
@@ -121,6 +130,19 @@ fn a_thousand_idle_connections_keep_nobody_out_and_cost_little() {
     assert!(grown < 64 << 20, "{grown} bytes");
     assert_eq!(endpoint.service.sum(), sum_of(20));
     drop(idle);
+}
+
+#[test]
+fn a_connection_that_brings_no_request_makes_room_for_others_after_ten_seconds() {
+    let endpoint = Endpoint::start("connections_max = 20");
+    let mut silent: Vec<Connection> = (0..20).map(|_| endpoint.connect()).collect();
+    silent[0].write_all(b"POST / HTTP/1.1\r\nHo");
+    let open = || endpoint.service.metric("flowscout_firehose_connections");
+    wait_for("the connections", || open() == 20, || open().to_string());
+    let began = now();
+    wait_for("room", || open() == 0, || open().to_string());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    endpoint.deliver(&Post::of(&vended(0..1)));
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn other_events_are_ignored() {
         json!({"Type": "UnsubscribeConfirmation", "Message": "You have chosen to deactivate"}),
     ];
     for body in bodies {
-        assert_eq!(parsed(&body), Ok(Notice { objects: vec![], ignored: 1 }), "{body}");
+        assert_eq!(parsed(&body), Ok(Notice { ignored: 1, ..Notice::default() }), "{body}");
     }
     let mixed = direct(&[("ObjectRemoved:Delete", "gone"), ("ObjectCreated:Put", "there")]);
     let notice = parsed(&mixed).unwrap();
@@ -148,16 +148,11 @@ fn other_events_are_ignored() {
 fn an_object_without_content_is_not_read() {
     let mut folder = direct(&[("ObjectCreated:Put", "folder/")]);
     folder["Records"][0]["s3"]["object"]["size"] = 0.into();
-    assert_eq!(parsed(&folder), Ok(Notice { objects: vec![], ignored: 1 }));
+    assert_eq!(parsed(&folder), Ok(Notice { ignored: 1, ..Notice::default() }));
 }
 
 #[test]
 fn what_is_no_event_is_not_understood() {
-    let unnamed = |change: fn(&mut Value)| {
-        let mut event = direct(&[("ObjectCreated:Put", "key")]);
-        change(&mut event["Records"][0]);
-        parsed(&event)
-    };
     assert_eq!(parse(""), Err(NotUnderstood::NoJson));
     assert_eq!(parse("2 123456789010 eni-1 …"), Err(NotUnderstood::NoJson));
     assert_eq!(parse("[]"), Err(NotUnderstood::NoJson));
@@ -168,14 +163,32 @@ fn what_is_no_event_is_not_understood() {
     assert_eq!(parsed(&twice), Err(NotUnderstood::UnknownShape));
     let confirmation = json!({"Type": "SubscriptionConfirmation", "Message": "You have chosen"});
     assert_eq!(parsed(&confirmation), Err(NotUnderstood::Confirmation));
-    let broken = [
-        unnamed(|record| record["s3"] = Value::Null),
-        unnamed(|record| record["s3"]["bucket"]["name"] = "a/b".into()),
-        unnamed(|record| record["s3"]["object"]["key"] = "".into()),
-        unnamed(|record| record["s3"]["object"]["key"] = "%zz".into()),
-        unnamed(|record| record["s3"]["object"]["key"] = "x".repeat(1025).into()),
+    let many = direct(&vec![("ObjectCreated:Put", "key"); RECORDS_MAX + 1]);
+    assert_eq!(parsed(&many), Err(NotUnderstood::TooMany));
+    let mut bridged = bridged("Object Created");
+    bridged["detail"]["bucket"]["name"] = "a/b".into();
+    assert_eq!(parsed(&bridged), Err(NotUnderstood::NoName));
+}
+
+#[test]
+fn an_odd_record_takes_no_other_with_it() {
+    let changes: [fn(&mut Value); 7] = [
+        |record| *record = 5.into(),
+        |record| record["s3"] = Value::Null,
+        |record| record["s3"]["bucket"]["name"] = "a/b".into(),
+        |record| record["s3"]["bucket"]["name"] = "Legacy_Bucket".into(),
+        |record| record["s3"]["object"]["key"] = "".into(),
+        |record| record["s3"]["object"]["key"] = "%zz".into(),
+        |record| record["s3"]["object"]["key"] = "x".repeat(1025).into(),
     ];
-    assert_eq!(broken.map(Result::unwrap_err), [NotUnderstood::NoName; 5]);
+    for change in changes {
+        let mut event = direct(&[("ObjectCreated:Put", "a"), ("ObjectCreated:Put", "b")]);
+        change(&mut event["Records"][1]);
+        let text = event["Records"][1].to_string();
+        let notice = parsed(&event).unwrap();
+        assert_eq!(notice.objects.len(), 1, "{event}");
+        assert_eq!(notice.odd, [Odd { number: 1, text }]);
+    }
 }
 
 #[test]

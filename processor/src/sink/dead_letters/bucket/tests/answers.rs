@@ -163,7 +163,7 @@ fn a_busy_server_is_tried_again_and_in_the_end_told() {
     let (cause, _said) = failure(builder(&server(&[BUSY])));
     assert_eq!(
         cause,
-        Cause::Refused(Refusal::Answered("SlowDown: Please reduce your request rate.".to_owned()))
+        Cause::Refused(Refusal::Busy("SlowDown: Please reduce your request rate.".to_owned()))
     );
 }
 
