@@ -292,21 +292,25 @@ fn send() {
     let arguments: Vec<String> = std::env::args().skip_while(|word| word != "--send").collect();
     let body = std::fs::read(&arguments[1]).unwrap();
     let encoding = if arguments[2] == "true" { "content-encoding: gzip\r\n" } else { "" };
-    let head = format!(
-        "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-firehose-access-key: {ACCESS_KEY}\r\n{encoding}content-length: {}\r\n\r\n",
-        body.len()
-    );
+    // Each connection is a delivery stream of its own, since all send the same.
+    let head = |stream: u64| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-firehose-access-key: {ACCESS_KEY}\r\nx-amz-firehose-source-arn: stream-{stream}\r\n{encoding}content-length: {}\r\n\r\n",
+            body.len()
+        )
+    };
     println!("done");
     for order in std::io::stdin().lines().map(Result::unwrap) {
         let (address, connections) = order.split_once(' ').unwrap();
         let connections: u64 = connections.parse().unwrap();
         std::thread::scope(|scope| {
-            for _ in 0..connections {
-                scope.spawn(|| {
+            for number in 0..connections {
+                let (head, body) = (head(number), &body);
+                scope.spawn(move || {
                     let mut stream = TcpStream::connect(address).unwrap();
                     for _ in 0..REQUESTS / connections {
                         stream.write_all(head.as_bytes()).unwrap();
-                        stream.write_all(&body).unwrap();
+                        stream.write_all(body).unwrap();
                         await_success(&mut stream);
                     }
                 });

@@ -108,8 +108,18 @@ impl SourceError {
 
 /// What neither the system nor S3 said, a decompressor said.
 fn is_of_content(error: &io::Error) -> bool {
-    let of_object = error.get_ref().and_then(|error| error.downcast_ref::<object::ObjectError>());
-    error.raw_os_error().is_none() && of_object.is_none_or(object::ObjectError::is_of_content)
+    error.raw_os_error().is_none()
+        && of_object(error).is_none_or(object::ObjectError::is_of_content)
+}
+
+/// Whether an object broke off that may be read again. Its batches are known by where they begin, so the beginning of one must
+/// be left to the next reading, which cuts it whole.
+fn is_to_be_read_again(error: &io::Error) -> bool {
+    of_object(error).is_some_and(|error| !error.is_of_content())
+}
+
+fn of_object(error: &io::Error) -> Option<&object::ObjectError> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// A name as messages show it: it may hold bytes that a terminal obeys.

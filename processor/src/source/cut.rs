@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
+use super::is_to_be_read_again;
 use crate::batch::{Batch, BatchId, Content, Lines};
 use crate::decode::LINE_BYTES_MAX;
 use crate::decode::sections::{before_header, header, line_length};
@@ -59,10 +60,14 @@ impl<R: Read> Cutter<R> {
     /// The next batch, or `None` at the end.
     ///
     /// # Errors
-    /// When the reader failed. All whole lines read before have been handed out by then; nothing follows.
+    /// When the reader failed. All whole lines read before have been handed out by then, or of an object that may be read again all
+    /// whole batches; nothing follows.
     pub fn next_batch(&mut self) -> io::Result<Option<Batch>> {
         loop {
             if let Err(failure) = self.fill() {
+                if is_to_be_read_again(&failure) {
+                    self.rest.clear();
+                }
                 self.failure = Some(failure);
                 self.is_at_end = true;
             }
@@ -160,11 +165,12 @@ fn as_u64(length: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::batch::Extent;
+    use crate::source::object::ObjectError;
 
     fn cut(text: &[u8]) -> Vec<Batch> {
         let mut cutter = Cutter::new(text, "test".into());
@@ -225,8 +231,35 @@ mod tests {
         }
     }
 
+    /// Gives what it has, and breaks off as a connection to S3 does.
+    pub(in crate::source) struct Broken<'t>(pub(in crate::source) &'t [u8]);
+
+    impl Read for Broken<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(ObjectError::Ended.into()),
+                length => Ok(length),
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn what_came_before_a_break_is_cut_as_a_whole_reading_cuts_it(
+            rows in prop::collection::vec("[0-9. ]{0,3000}", 0..900),
+            place: prop::sample::Index,
+        ) {
+            let text = rows.join("\n").into_bytes();
+            let mut broken = Cutter::new(Broken(&text[..place.index(text.len() + 1)]), "test".into());
+            let before: Vec<_> = std::iter::from_fn(|| broken.next_batch().ok().flatten()).collect();
+            let whole = cut(&text);
+            prop_assert!(before.len() <= whole.len());
+            for (before, whole) in before.iter().zip(&whole) {
+                prop_assert_eq!((&before.id, &lines(before).bytes), (&whole.id, &lines(whole).bytes));
+            }
+        }
+
         #[test]
         fn cuts_depend_on_the_bytes_alone_and_lose_none(
             rows in prop::collection::vec("[0-9. ]{0,3000}", 0..600),

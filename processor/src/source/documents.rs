@@ -12,6 +12,7 @@ use bytes::Bytes;
 use memchr::{memchr_iter, memchr2, memchr3};
 
 use super::cut::{BATCH_BYTES, BYTE_ORDER_MARK};
+use super::is_to_be_read_again;
 use crate::batch::{Batch, BatchId, Content};
 
 /// A document may be this large, and so may what the cutter holds of one: three times what the largest record of a
@@ -70,10 +71,7 @@ impl<R: Read> Documents<R> {
     pub fn next_batch(&mut self) -> io::Result<Option<Batch>> {
         loop {
             let wanted = self.rest.len().max(BATCH_BYTES);
-            if let Err(failure) = self.fill(wanted) {
-                self.failure = Some(failure);
-                self.is_at_end = true;
-            }
+            self.fill(wanted).unwrap_or_else(|failure| self.fail(failure));
             let ends = self.ends();
             if let Some(batch) = self.take(&ends) {
                 return Ok(Some(batch));
@@ -87,11 +85,18 @@ impl<R: Read> Documents<R> {
                 self.scan = Scan::default();
                 return Ok(self.take(&[end]));
             }
-            self.fill(self.rest.len() + BATCH_BYTES).unwrap_or_else(|failure| {
-                self.failure = Some(failure);
-                self.is_at_end = true;
-            });
+            let wanted = self.rest.len() + BATCH_BYTES;
+            self.fill(wanted).unwrap_or_else(|failure| self.fail(failure));
         }
+    }
+
+    fn fail(&mut self, failure: io::Error) {
+        if is_to_be_read_again(&failure) {
+            self.rest.clear();
+            self.scan = Scan::default();
+        }
+        self.failure = Some(failure);
+        self.is_at_end = true;
     }
 
     /// Reads until `wanted` bytes are held or the stream ends.
@@ -221,6 +226,7 @@ fn next_beginning(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::cut::tests::Broken;
     use super::*;
 
     fn cut(text: &[u8]) -> Vec<Vec<u8>> {
@@ -231,6 +237,25 @@ mod tests {
             other => panic!("{other:?}"),
         });
         payloads.map(|payload| payload.to_vec()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn what_came_before_a_break_is_cut_as_a_whole_reading_cuts_it(
+            sizes in prop::collection::vec(0..30_000_usize, 0..120),
+            place: prop::sample::Index,
+        ) {
+            let documents = sizes.iter().map(|size| format!("{{\"a\":\"{}\"}}", "x".repeat(*size)));
+            let text = documents.collect::<String>().into_bytes();
+            let part = &text[..place.index(text.len() + 1)];
+            let mut broken = Documents::new(Broken(part), "test".into());
+            let mut whole = Documents::new(&text[..], "test".into());
+            while let Ok(Some(before)) = broken.next_batch() {
+                let whole = whole.next_batch().unwrap().unwrap();
+                prop_assert_eq!(format!("{before:?}"), format!("{whole:?}"));
+            }
+        }
     }
 
     #[test]
