@@ -24,7 +24,7 @@ use flowscout::decode::{Decoder, Limits, RecordParser, Records};
 use flowscout::flow::Line;
 use flowscout::source::firehose::{Config, Firehose, Parts};
 use flowscout::source::inlet;
-use flowscout::source::receipts::Receipts;
+use flowscout::source::receipts::{Letters, Receipts};
 use flowscout::source::stop::Stop;
 use flowscout::telemetry::requests::Requests;
 use flowscout_benches::meter::{Program, compare};
@@ -161,7 +161,7 @@ fn serve_ours(sums: &Arc<Sums>) -> SocketAddr {
             let decoded = decoder.decode(&batch, &mut reader);
             assert_eq!(decoded.refusals.total(), 0);
             sums.add(records, bytes);
-            receipts.applied(&batch.id);
+            receipts.applied(&batch.id, Letters::Kept);
         }
     });
     endpoint.address()
