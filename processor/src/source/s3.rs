@@ -28,6 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use config::Config;
 pub use failure::{Failure, Kind};
 
+use super::clock::Clock;
 use super::inlet::Inlet;
 use super::object::Buckets;
 use super::receipts::Receipts;
@@ -131,6 +132,8 @@ fn receiver(config: &Config, parts: Parts, runtime: &Runtime) -> Receiver {
         known: Known::default(),
         outage: AtomicU32::new(0),
         is_given_objects: AtomicBool::new(false),
+        clock: Clock::start(),
+        read_at_ms: AtomicU64::new(0),
     };
     let rules = Rules {
         visibility_s: config.visibility_s,

@@ -26,16 +26,25 @@ pub(super) struct Fault {
     pub(super) letter: Bytes,
 }
 
+/// How other objects fare.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Others {
+    /// The last one before it was read: what S3 then refuses has to do with this object, and otherwise it may refuse us everything.
+    pub(super) were_read: bool,
+    /// One was read to its end just now, while this one failed for long: S3 can be reached, though not the place where this one is said to
+    /// be.
+    pub(super) are_read_now: bool,
+}
+
 impl Fault {
-    /// Of an object that could not be read, or not to its end. `others_are_read` says whether the last one before it was: what
-    /// S3 then refuses has to do with this object, and otherwise it may refuse us everything.
-    pub(super) fn of(created: &Created, error: &SourceError, others_are_read: bool) -> Self {
+    /// Of an object that could not be read, or not to its end.
+    pub(super) fn of(created: &Created, error: &SourceError, others: Others) -> Self {
         let (blame, reason) = if error.is_of_content() {
             (Blame::Content, "corrupt")
         } else {
             error
                 .of_object()
-                .map_or((Blame::Service, "unavailable"), |error| of_object(error, others_are_read))
+                .map_or((Blame::Service, "unavailable"), |error| of_object(error, others))
         };
         Self::of_created(created, (blame, reason), error.to_string())
     }
@@ -92,8 +101,10 @@ impl Fault {
     }
 }
 
-fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str) {
-    let theirs = if others_are_read { Blame::Object } else { Blame::Service };
+fn of_object(error: &ObjectError, others: Others) -> (Blame, &'static str) {
+    let blame_if =
+        |others_fare_better| if others_fare_better { Blame::Object } else { Blame::Service };
+    let theirs = blame_if(others.were_read);
     match error {
         ObjectError::Refused { refusal, .. } => match refusal {
             Refusal::NotFound(_) => (Blame::Object, "not_found"),
@@ -102,7 +113,8 @@ fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str
             Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
                 (Blame::Service, "credentials")
             }
-            Refusal::Busy(_) | Refusal::Unreachable(_) => (Blame::Service, "unavailable"),
+            Refusal::Busy(_) => (Blame::Service, "unavailable"),
+            Refusal::Unreachable(_) => (blame_if(others.are_read_now), "unavailable"),
         },
         ObjectError::Changed => (Blame::Object, "changed"),
         ObjectError::Short { .. } => (Blame::Object, "short"),
@@ -116,12 +128,16 @@ mod tests {
     use super::*;
     use crate::source::object::Object;
 
-    fn blame(refusal: Refusal, others_are_read: bool) -> (Blame, &'static str) {
+    fn blame(refusal: Refusal, were_read: bool) -> (Blame, &'static str) {
+        blame_beside(refusal, Others { were_read, are_read_now: false })
+    }
+
+    fn blame_beside(refusal: Refusal, others: Others) -> (Blame, &'static str) {
         let object = Object { bucket: "bucket".into(), key: "key".into() };
         let created = Created { bucket: "bucket".into(), key: "key".into(), region: None };
         let error = ObjectError::Refused { refusal, object };
         let error = SourceError::Object { name: created.source(), error };
-        let fault = Fault::of(&created, &error, others_are_read);
+        let fault = Fault::of(&created, &error, others);
         (fault.blame, fault.reason)
     }
 
@@ -132,7 +148,19 @@ mod tests {
         let silent = Refusal::Unreachable("connection refused".into());
         assert_eq!(blame(silent, true), (Blame::Service, "unavailable"));
         let busy = Refusal::Busy("SlowDown".into());
-        assert_eq!(blame(busy, true), (Blame::Service, "unavailable"), "though others are read");
+        let others = Others { were_read: true, are_read_now: true };
+        assert_eq!(
+            blame_beside(busy, others),
+            (Blame::Service, "unavailable"),
+            "though others are read"
+        );
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_reached_while_others_can_is_the_objects_fault() {
+        let silent = Refusal::Unreachable("dns error".into());
+        let others = Others { were_read: true, are_read_now: true };
+        assert_eq!(blame_beside(silent, others), (Blame::Object, "unavailable"));
     }
 
     #[test]

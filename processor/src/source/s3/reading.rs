@@ -1,14 +1,15 @@
 //! One object, from S3 into the pipeline. Blocking: for threads that may wait for either.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
 
 use super::event::Created;
-use super::fault::Fault;
+use super::fault::{Fault, Others};
 use super::known::Known;
 use crate::source::SourceError;
+use crate::source::clock::Clock;
 use crate::source::inlet::Inlet;
 use crate::source::object::{self, Buckets, Object, ObjectBatches};
 use crate::source::parquet::Columns;
@@ -31,6 +32,9 @@ pub(super) struct Reader {
     pub(super) outage: AtomicU32,
     /// Whether the last object was read that did not fail by its own fault.
     pub(super) is_given_objects: AtomicBool,
+    pub(super) clock: Clock,
+    /// When an object was last read to its end, by the clock.
+    pub(super) read_at_ms: AtomicU64,
 }
 
 /// How reading an object ended.
@@ -55,11 +59,15 @@ pub(super) struct Sent {
     whole: Option<Arc<str>>,
 }
 
+/// An outage that began a moment ago is one: only what was read so short a time before a failure tells that there is none.
+const NOW_MS: u64 = 10_000;
+
 impl Reader {
     /// Reads an object to its end.
     pub(super) fn read(&self, created: &Created) -> End {
         let _in_flight = self.meter.begins();
-        let others_are_read = self.is_given_objects.load(Ordering::Relaxed);
+        let (begun_at_ms, were_read) =
+            (self.clock.now_ms(), self.is_given_objects.load(Ordering::Relaxed));
         let bucket = self.buckets.bucket(&created.bucket, created.region.as_deref());
         let bucket = match bucket {
             Ok(bucket) => bucket,
@@ -76,11 +84,14 @@ impl Reader {
             Ok(None) => {
                 self.outage.store(0, Ordering::Relaxed);
                 self.is_given_objects.store(true, Ordering::Relaxed);
+                self.read_at_ms.store(self.clock.now_ms(), Ordering::Relaxed);
                 End::Sent(sent, None)
             }
             Ok(Some(end)) => end,
             Err(error) => {
-                let fault = Fault::of(created, &error, others_are_read);
+                let oldest_ms = begun_at_ms.max(self.clock.now_ms().saturating_sub(NOW_MS));
+                let are_read_now = self.read_at_ms.load(Ordering::Relaxed) > oldest_ms;
+                let fault = Fault::of(created, &error, Others { were_read, are_read_now });
                 if fault.is_of_access() {
                     self.outage.fetch_add(1, Ordering::Relaxed);
                     self.is_given_objects.store(false, Ordering::Relaxed);

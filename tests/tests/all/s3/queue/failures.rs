@@ -34,7 +34,9 @@ fn what_cannot_be_read_becomes_a_letter_after_its_tries_and_nothing_else_suffers
     let Some(ministack) = Ministack::shared() else { return };
     let bucket = Notifications::new(&ministack.url(), "given-up", Route::Direct);
     let scratch = Scratch::new();
-    let service = Setting::with_letters("tries_max = 2", &scratch).start_in(&bucket, scratch);
+    let mut setting = Setting::with_letters("tries_max = 2", &scratch);
+    setting.rest.push_str("bytes_max = 0\nsample_above = 0\n");
+    let service = setting.start_in(&bucket, scratch);
     put(&bucket, 0..1_000, 250);
     bucket.put("corrupt.log.gz", &broken_object(1_000..1_500));
     bucket.tell_of(&["no such object"]);
