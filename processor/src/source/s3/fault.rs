@@ -98,6 +98,7 @@ fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str
         ObjectError::Refused { refusal, .. } => match refusal {
             Refusal::NotFound(_) => (Blame::Object, "not_found"),
             Refusal::Denied(_) => (theirs, "access_denied"),
+            Refusal::Archived(_) => (Blame::Object, "archived"),
             Refusal::Answered(_) => (theirs, "refused"),
             Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
                 (Blame::Service, "credentials")
@@ -108,6 +109,7 @@ fn of_object(error: &ObjectError, others_are_read: bool) -> (Blame, &'static str
         ObjectError::Short { .. } => (Blame::Object, "short"),
         ObjectError::Key => (Blame::Content, "key"),
         ObjectError::Ended => (Blame::Service, "unavailable"),
+        ObjectError::Panicked => (Blame::Content, "panic"),
     }
 }
 
@@ -133,6 +135,14 @@ mod tests {
         assert_eq!(blame(silent, true), (Blame::Service, "unavailable"));
         let busy = Refusal::Busy("SlowDown".into());
         assert_eq!(blame(busy, true), (Blame::Service, "unavailable"), "though others are read");
+    }
+
+    #[test]
+    fn an_archived_object_is_at_fault_itself() {
+        for others_are_read in [false, true] {
+            let archived = Refusal::Archived("InvalidObjectState".into());
+            assert_eq!(blame(archived, others_are_read), (Blame::Object, "archived"));
+        }
     }
 
     #[test]
