@@ -11,6 +11,9 @@ pub enum Refusal {
     /// Whose credentials these are may not do it.
     #[error("access denied ({0})")]
     Denied(String),
+    /// The object is in an archive (Glacier), from which it must be restored to be read.
+    #[error("the object is archived ({0})")]
+    Archived(String),
     /// S3 does not take the credentials, whatever they may do.
     #[error("the credentials are not accepted ({0})")]
     Unauthenticated(String),
@@ -77,6 +80,7 @@ impl Refusal {
             (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken"), _)
             | (Some("InvalidToken" | "RequestTimeTooSkewed"), _)
             | (_, Some("401")) => Self::Unauthenticated(told),
+            (Some("InvalidObjectState"), _) => Self::Archived(told),
             (_, Some("403")) => Self::Denied(told),
             (_, Some("404")) => Self::NotFound(told),
             _ => Self::Answered(told),
@@ -170,7 +174,7 @@ mod tests {
         let denied = refusal("403 Forbidden", Some("AccessDenied"));
         assert_eq!(denied, Refusal::Denied("AccessDenied".into()));
         let frozen = refusal("403 Forbidden", Some("InvalidObjectState"));
-        assert!(matches!(frozen, Refusal::Denied(_)));
+        assert_eq!(frozen, Refusal::Archived("InvalidObjectState".into()));
         let odd = refusal("400 Bad Request", Some("KMS.DisabledException"));
         assert!(matches!(odd, Refusal::Answered(_)));
     }

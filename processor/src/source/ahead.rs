@@ -20,6 +20,7 @@ use super::parquet::{Columns, GROUP_BYTES_MAX};
 use super::paths::{name_of, slot_of};
 use super::{SourceError, printable};
 use crate::batch::Batch;
+use crate::decode::parquet::Footer;
 
 /// A file or an object.
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ struct Reader {
 }
 
 /// What objects under way may take together: four large ones, or many small ones.
-const AHEAD_BYTES_MAX: u64 = 4 * object::MEMORY_BYTES_MAX;
+const AHEAD_BYTES_MAX: u64 = 4 * object::TEXT_BYTES_MAX;
 /// Small objects take the time of one answer each, of which so many are waited for at once.
 const AHEAD_MAX: usize = 16;
 
@@ -170,15 +171,22 @@ const fn ended(name: Arc<str>) -> SourceError {
 
 const QUEUED_MAX: usize = 1;
 
-/// Memory that reading an input takes.
+/// Row groups: one that is fetched or waits for the queue, one in it, one that was just taken. Documents are smaller.
+const PIECES_BYTES_MAX: u64 = 3 * GROUP_BYTES_MAX + Footer::BYTES_MAX;
+/// Deflate cannot make more of a byte (zlib's technical details).
+const BYTES_OF_GZIP_BYTE_MAX: u64 = 1032;
+
+/// Memory that reading an input takes, as far as its key tells what it is.
 fn held_bytes(input: &Input) -> u64 {
-    match input {
-        Input::File(_) => 0,
-        // Row groups: one that is fetched or waits for the queue, one in it, one that was just taken.
-        Input::Object(Listed { object, bytes, .. }) if object.key.ends_with(".parquet") => {
-            (*bytes).min(3 * GROUP_BYTES_MAX)
-        }
-        Input::Object(listed) => listed.bytes.min(object::MEMORY_BYTES_MAX),
+    let Input::Object(Listed { object, bytes, .. }) = input else { return 0 };
+    let name = object.key.rsplit('/').next().unwrap_or_default();
+    if name.ends_with(".parquet") {
+        (*bytes).min(PIECES_BYTES_MAX)
+    } else if slot_of(name).is_some() && (name.ends_with(".log.gz") || name.ends_with(".log")) {
+        // AWS calls nothing but text so.
+        (*bytes).min(object::TEXT_BYTES_MAX)
+    } else {
+        bytes.saturating_mul(BYTES_OF_GZIP_BYTE_MAX).min(PIECES_BYTES_MAX)
     }
 }
 
@@ -198,7 +206,8 @@ impl Iterator for Inputs {
             if let Some(Underway::Object(reader)) = self.underway.pop_front() {
                 self.held_bytes -= reader.held_bytes;
                 if reader.thread.join().is_err() {
-                    return Some(Err(ended(reader.name)));
+                    let (name, error) = (reader.name, ObjectError::Panicked);
+                    return Some(Err(SourceError::Object { name, error }));
                 }
             }
         }

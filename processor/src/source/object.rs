@@ -25,12 +25,21 @@ use ranges::{RANGE_BYTES_MAX, Ranges};
 pub use time::Period;
 
 use super::content::{Content, Counted};
-use super::parquet::{Columns, ParquetFile};
+use super::documents::DOCUMENT_BYTES_MAX;
+use super::parquet::{Columns, GROUP_BYTES_MAX, ParquetFile};
 use super::{SourceError, printable};
 use crate::batch::{Batch, Extent};
+use crate::decode::parquet::Footer;
 
 /// Bytes of an object that are in memory while its text is read: the range that is read, and the next.
-pub const MEMORY_BYTES_MAX: u64 = 2 * RANGE_BYTES_MAX;
+pub(super) const TEXT_BYTES_MAX: u64 = 2 * RANGE_BYTES_MAX;
+
+/// Bytes of an object that are in memory while it is read, of whichever kind it is: ranges, and a row group with the footer of
+/// its file, or a document.
+pub const MEMORY_BYTES_MAX: u64 = {
+    let (parquet, document) = (GROUP_BYTES_MAX + Footer::BYTES_MAX, DOCUMENT_BYTES_MAX as u64);
+    TEXT_BYTES_MAX + if parquet > document { parquet } else { document }
+};
 
 /// Which object.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -98,7 +98,14 @@ fn large_objects_are_read_four_at_a_time_and_one_that_is_larger_alone() {
         inputs.underway.len()
     };
     assert_eq!(under_way(1000, ".log.gz"), AHEAD_MAX);
-    assert_eq!(under_way(1 << 40, ".log.gz"), 4);
+    let text_of_aws = "_vpcflowlogs_us-east-1_fl-1_20260102T0304Z_a.log.gz";
+    assert_eq!(under_way(1 << 20, text_of_aws), AHEAD_MAX);
+    assert_eq!(under_way(1 << 40, text_of_aws), 4);
+    // It may be gzip of a document, or Parquet.
+    for key in [".log.gz", "-1-2026-01-02-03-04-05-0e5f2a3c-1d2e-4f5a-8b9c-0d1e2f3a4b5c"] {
+        assert_eq!(under_way(1 << 20, key), 1, "{key}");
+        assert_eq!(under_way(30_000, key), 2, "{key}: gzip of 31 MB each");
+    }
     assert_eq!(under_way(1 << 40, ".parquet"), 1);
     assert_eq!(under_way(16 << 20, ".parquet"), 4);
 }
@@ -116,6 +123,21 @@ fn someone_who_stops_reading_leaves_no_thread_behind() {
         drop(batches);
         thread.join().unwrap();
     }
+}
+
+#[test]
+fn a_reader_that_panics_is_not_told_as_the_end_of_the_program() {
+    let mut inputs = Inputs::new(vec![], Columns::Used, None);
+    let (sender, batches) = bounded(QUEUED_MAX);
+    let thread = thread::spawn(move || {
+        drop(sender);
+        panic!("of the test");
+    });
+    let reader = Reader { name: "s3://flows/a".into(), held_bytes: 0, batches, thread };
+    inputs.underway.push_back(Underway::Object(reader));
+    let said = inputs.next().unwrap().unwrap_err().to_string();
+    assert!(said.contains("s3://flows/a") && said.contains("panicked"), "{said}");
+    assert!(!said.contains("ending") && inputs.next().is_none(), "{said}");
 }
 
 #[test]

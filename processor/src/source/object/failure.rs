@@ -33,6 +33,9 @@ pub enum ObjectError {
     /// What fetches it is gone.
     #[error("it was not read to its end: the program is ending")]
     Ended,
+    /// A bug in reading it.
+    #[error("it was not read to its end: its reader panicked, which is a bug of flowscout")]
+    Panicked,
 }
 
 impl ObjectError {
@@ -62,6 +65,11 @@ fn remedy(refusal: &Refusal, Object { bucket, key }: &Object) -> String {
             "; the role or user needs s3:GetObject on arn:aws:s3:::{bucket}/{key}; without s3:ListBucket on \
              arn:aws:s3:::{bucket} an object that is not there is denied as well"
         ),
+        Refusal::Archived(_) => {
+            format!(
+                "; restore it first, with aws s3api restore-object of bucket {bucket}, key {key}"
+            )
+        }
         Refusal::NotFound(_) => format!("; is there a bucket {bucket}, and the object in it?"),
         Refusal::NoCredentials(_) => NO_CREDENTIALS.to_owned(),
         _ => String::new(),

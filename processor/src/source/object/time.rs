@@ -32,9 +32,18 @@ impl Period {
         }
     }
 
-    /// Whether objects of it can be below a folder.
+    /// Whether objects of it can be below a folder. A date tells only where it ends the folder: what follows a date that is
+    /// somebody's prefix, such as `archive/2024/01/AWSLogs`, has one of its own.
     pub(super) fn may_have(&self, folder: &str) -> bool {
-        time_of_folder(folder).is_none_or(|times| self.widened(folder).meets(&times))
+        let parts: Vec<&str> = folder.split('/').collect();
+        let ending = dates(&parts).find(|date| date.parts.end == parts.len());
+        ending.is_none_or(|Date { parts: place, times }| {
+            if is_of_aws(&parts[..place.start]) {
+                return self.meets(&times);
+            }
+            // A year or a month may be such a prefix: one request tells what is in it.
+            times.end - times.start > DAY_S || self.widened().meets(&times)
+        })
     }
 
     /// Whether it can do without folders below this one, since it has the whole of it.
@@ -44,12 +53,11 @@ impl Period {
                 .is_some_and(|times| self.from_s <= times.start && times.end <= self.to_s)
     }
 
-    /// By as much as an object's time can be before or after that of its folder.
-    fn widened(&self, folder: &str) -> Self {
-        // AWS takes both from the slot. Firehose takes the folder from the oldest record and the name from a clock.
-        let spare_s = if folder.contains("vpcflowlogs") { 0 } else { 3600 };
-        let (from_s, to_s) =
-            (self.from_s.saturating_sub(spare_s), self.to_s.saturating_add(spare_s));
+    /// By as much as an object's time can be before or after that of its folder, where that is not AWS's.
+    const fn widened(&self) -> Self {
+        // Firehose takes the folder from the oldest record, in a time zone of up to 14 h from UTC, and the name from a clock
+        // after up to two hours of retries.
+        let (from_s, to_s) = (self.from_s.saturating_sub(DAY_S), self.to_s.saturating_add(DAY_S));
         Self { from_s, to_s }
     }
 
@@ -75,11 +83,38 @@ fn time_of_name(name: &str) -> Option<u64> {
     unix_s(&format!("{}T{}Z", &time[1..11], time[12..20].replace('-', ":")))
 }
 
-/// Of the innermost `yyyy/MM`, `yyyy/MM/dd` or `yyyy/MM/dd/HH`, or `year=`, `month=`, `day=`, `hour=`, all or the first of them.
-/// Digits that stand alone where a year could are none: an account or a name may look so.
+/// Of the innermost date, after the last `AWSLogs` if there is one: what comes before is a prefix of whoever set it up.
 fn time_of_folder(folder: &str) -> Option<Range<u64>> {
-    let parts: Vec<&str> = folder.split('/').collect();
-    (0..parts.len()).rev().find_map(|start| {
+    let parts: Vec<&str> = folder.rsplit('/').take_while(|part| *part != AWS_LOGS).collect();
+    let parts: Vec<&str> = parts.into_iter().rev().collect();
+    dates(&parts).next().map(|date| date.times)
+}
+
+/// AWS reserves it.
+const AWS_LOGS: &str = "AWSLogs";
+const DAY_S: u64 = 86_400;
+
+/// Whether AWS's flow logs have their dates here: `…AWSLogs/…/vpcflowlogs/{region}`, or Hive's `…/aws-service=vpcflowlogs/{region}`.
+/// It takes both folder and name from the slot.
+fn is_of_aws(parts: &[&str]) -> bool {
+    match parts {
+        [before @ .., "vpcflowlogs", _region] => before.contains(&AWS_LOGS),
+        [.., "aws-service=vpcflowlogs", _region] => true,
+        _ => false,
+    }
+}
+
+/// Part of a folder.
+struct Date {
+    /// Which of its parts.
+    parts: Range<usize>,
+    times: Range<u64>,
+}
+
+/// `yyyy/MM`, `yyyy/MM/dd` or `yyyy/MM/dd/HH`, or `year=`, `month=`, `day=`, `hour=`, all or the first of them; the innermost first.
+/// Digits that stand alone where a year could are none: an account or a name may look so.
+fn dates(parts: &[&str]) -> impl Iterator<Item = Date> {
+    (0..parts.len()).rev().filter_map(|start| {
         let parts = &parts[start..];
         let hive = parts.iter().zip(["year=", "month=", "day=", "hour="]);
         let hive = numbers(
@@ -88,11 +123,12 @@ fn time_of_folder(folder: &str) -> Option<Range<u64>> {
         let plain = parts.iter().zip([4, 2, 2, 2]);
         let plain =
             numbers(plain.map(|(part, digits)| Some(*part).filter(|part| part.len() == digits)));
-        match (hive.as_slice(), plain.as_slice()) {
-            ([], [] | [_]) => None,
-            ([], plain) => times(plain),
-            (hive, _) => times(hive),
-        }
+        let numbers = match (hive.as_slice(), plain.as_slice()) {
+            ([], [] | [_]) => return None,
+            ([], _) => plain,
+            _ => hive,
+        };
+        Some(Date { parts: start..start + numbers.len(), times: times(&numbers)? })
     })
 }
 
@@ -113,7 +149,7 @@ fn times(numbers: &[u64]) -> Option<Range<u64>> {
         [year] => Some(start(year, 1, 1, 0)?..start(year + 1, 1, 1, 0)?),
         [year, 12] => Some(start(year, 12, 1, 0)?..start(year + 1, 1, 1, 0)?),
         [year, month] => Some(start(year, month, 1, 0)?..start(year, month + 1, 1, 0)?),
-        [year, month, day] => start(year, month, day, 0).map(|start| start..start + 86_400),
+        [year, month, day] => start(year, month, day, 0).map(|start| start..start + DAY_S),
         [year, month, day, hour, ..] => {
             start(year, month, day, hour).map(|start| start..start + 3600)
         }
@@ -169,6 +205,7 @@ mod tests {
             ("2026/02/28/03", Some(hour.clone())),
             ("2026/02/28/03/more", Some(hour.clone())),
             ("2024/01/AWSLogs/2026/02/28/03", Some(hour.clone())),
+            ("2024/01/AWSLogs/111122223333", None),
             ("year=2026/month=02/day=28/hour=03", Some(hour.clone())),
             ("year=2026/month=2/day=28/hour=3/region=x", Some(hour)),
             ("a/2026/02", Some(month.clone())),
@@ -209,15 +246,38 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_firehose_are_looked_into_an_hour_before_and_after() {
-        let hours = period("2026-01-02T10", "2026-01-02T12");
-        let looked_into: Vec<u64> =
-            (0..24).filter(|hour| hours.may_have(&format!("2026/01/02/{hour:02}"))).collect();
-        assert_eq!(looked_into, [9, 10, 11, 12]);
-        let of_aws =
-            |hour: &u64| hours.may_have(&format!("AWSLogs/1/vpcflowlogs/r/2026/01/02/{hour:02}"));
-        assert_eq!((0..24).filter(of_aws).collect::<Vec<_>>(), [10, 11]);
-        assert!(hours.may_have("anything/else") && !hours.may_have("year=2025"));
-        assert!(hours.has_all_of("2026/01/02/11") && !hours.has_all_of("2026/01/02"));
+    fn folders_that_are_not_awss_are_looked_into_a_day_before_and_after() {
+        let hours = period("2026-01-12T10", "2026-01-12T12");
+        for prefix in ["", "vpcflowlogs/", "AWSLogs/x/", "vpcflowlogs/us-east-1/"] {
+            let looked_into = |hour: &u64| {
+                hours.may_have(&format!("{prefix}2026/01/{:02}/{:02}", 10 + hour / 24, hour % 24))
+            };
+            let looked_into: Vec<u64> = (0..5 * 24).filter(looked_into).collect();
+            assert_eq!(looked_into, (24 + 10..3 * 24 + 12).collect::<Vec<_>>(), "{prefix}");
+        }
+        let plain = "AWSLogs/1/vpcflowlogs/r/2026/01/12/";
+        let hive = "AWSLogs/aws-account-id=1/aws-service=vpcflowlogs/aws-region=r/year=2026/month=01/day=12/hour=";
+        for root in [plain, hive] {
+            let of_aws = |hour: &u64| hours.may_have(&format!("{root}{hour:02}"));
+            assert_eq!((0..24).filter(of_aws).collect::<Vec<_>>(), [10, 11], "{root}");
+        }
+        assert!(hours.may_have("anything/else"));
+        assert!(hours.has_all_of("2026/01/12/11") && !hours.has_all_of("2026/01/12"));
+    }
+
+    #[test]
+    fn a_date_in_somebodys_prefix_hides_nothing() {
+        let day = period("2026-02-01T00", "2026-02-02T00");
+        let root = "archive/2024/01/AWSLogs/1/vpcflowlogs/r";
+        for folder in
+            ["archive/2024/01", "archive/2024/01/AWSLogs", root, "year=2024", "2024/01/15/x"]
+        {
+            assert!(day.may_have(folder), "{folder}");
+        }
+        assert!(day.may_have(&format!("{root}/2026/02")));
+        for folder in ["2025/12", "2026/01", "2026/02/02"] {
+            assert!(!day.may_have(&format!("{root}/{folder}")), "{folder}");
+        }
+        assert!(!day.may_have("archive/2024/01/15"));
     }
 }

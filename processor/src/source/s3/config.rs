@@ -97,9 +97,9 @@ impl Config {
         if self.queue_url.is_empty() {
             return 0;
         }
-        let ranges = usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX);
+        let object = usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX);
         let messages = HANDS_PER_SLOT * MESSAGE_BYTES_MAX;
-        self.objects_in_flight_max.saturating_mul(ranges.saturating_add(BATCH_BYTES + messages))
+        self.objects_in_flight_max.saturating_mul(object.saturating_add(BATCH_BYTES + messages))
     }
 }
 
@@ -123,6 +123,7 @@ fn is_queue(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::documents::DOCUMENT_BYTES_MAX;
 
     const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/111122223333/flow-logs";
 
@@ -172,6 +173,9 @@ mod tests {
     fn what_is_not_read_needs_no_memory() {
         assert_eq!(Config::default().memory_bytes_max(), 0);
         let config = Config { queue_url: QUEUE.into(), ..Config::default() };
-        assert!(config.memory_bytes_max() >= 4 * (16 << 20));
+        assert_eq!(Config::default().objects_in_flight_max, 4);
+        // A row group and its footer are the largest.
+        assert!(config.memory_bytes_max() >= 4 * ((64 + 16) << 20));
+        assert!(config.memory_bytes_max() >= 4 * (DOCUMENT_BYTES_MAX + (16 << 20)));
     }
 }

@@ -109,6 +109,7 @@ fn of_object(error: &ObjectError, others: Others) -> (Blame, &'static str) {
         ObjectError::Refused { refusal, .. } => match refusal {
             Refusal::NotFound(_) => (Blame::Object, "not_found"),
             Refusal::Denied(_) => (theirs, "access_denied"),
+            Refusal::Archived(_) => (Blame::Object, "archived"),
             Refusal::Answered(_) => (theirs, "refused"),
             Refusal::Unauthenticated(_) | Refusal::NoCredentials(_) => {
                 (Blame::Service, "credentials")
@@ -120,6 +121,7 @@ fn of_object(error: &ObjectError, others: Others) -> (Blame, &'static str) {
         ObjectError::Short { .. } => (Blame::Object, "short"),
         ObjectError::Key => (Blame::Content, "key"),
         ObjectError::Ended => (Blame::Service, "unavailable"),
+        ObjectError::Panicked => (Blame::Content, "panic"),
     }
 }
 
@@ -161,6 +163,14 @@ mod tests {
         let silent = Refusal::Unreachable("dns error".into());
         let others = Others { were_read: true, are_read_now: true };
         assert_eq!(blame_beside(silent, others), (Blame::Object, "unavailable"));
+    }
+
+    #[test]
+    fn an_archived_object_is_at_fault_itself() {
+        for others_are_read in [false, true] {
+            let archived = Refusal::Archived("InvalidObjectState".into());
+            assert_eq!(blame(archived, others_are_read), (Blame::Object, "archived"));
+        }
     }
 
     #[test]

@@ -162,11 +162,12 @@ fn hive_and_hours_and_firehose_are_pruned_too() {
     // Its first record came in the hour before the one in its name.
     let late = firehose(2, 3, "04-00-01");
     let all = [firehose(2, 2, "02-10-00"), late.clone(), firehose(2, 4, "04-59-59")];
-    let keys = Keys::of(all.iter().chain([&firehose(3, 4, "04-00-00")]).cloned());
+    let others = [firehose(3, 5, "05-00-00"), firehose(4, 4, "04-00-00")];
+    let keys = Keys::of(all.iter().chain(&others).cloned());
     assert_eq!(keys.find("", &hour), [late, all[2].clone()]);
     let listed = keys.listed();
-    assert!(!listed.iter().any(|prefix| prefix.starts_with("2026/01/02/02")), "{listed:?}");
-    assert!(!listed.iter().any(|prefix| prefix.starts_with("2026/01/03")), "{listed:?}");
+    assert!(!listed.iter().any(|prefix| prefix.starts_with("2026/01/03/05")), "{listed:?}");
+    assert!(!listed.iter().any(|prefix| prefix.starts_with("2026/01/04")), "{listed:?}");
 }
 
 #[test]
@@ -198,29 +199,54 @@ fn a_key_that_cannot_be_had_is_told() {
     assert!(matches!(ended.of(&prefix), ListError::Key { .. }));
 }
 
-fn keys() -> impl Strategy<Value = String> {
-    let folder = prop_oneof![
-        (1_u64..5, 0_u64..24).prop_map(|(day, hour)| format!("2026/01/{day:02}/{hour:02}")),
-        (1_u64..5).prop_map(|day| format!("vpcflowlogs/2026/01/{day:02}")),
-        (1_u64..5).prop_map(|day| format!("year=2026/month=01/day={day:02}")),
-        Just("other".to_owned()),
-    ];
-    let name = prop_oneof![
-        "[a-c]{1,2}".prop_map(|name| name + ".log"),
-        Just("README".to_owned()),
-        Just(String::new()),
-    ];
-    (folder, name, 1_u64..5, 0_u64..24).prop_map(|(folder, name, day, hour)| {
-        // A name's time is of its folder's day, as AWS and Firehose make it.
-        let of_folder = folder.split_once("/01/").or(folder.split_once("day=")).map(|(_, day)| day);
-        let day = of_folder.and_then(|day| day[..2].parse().ok()).unwrap_or(day);
-        let hour = of_folder.and_then(|day| day.get(3..)?.parse().ok()).unwrap_or(hour);
-        let name = if name.is_empty() { slot(day, hour) } else { name };
-        format!("p/{folder}/{name}")
+/// Where AWS or somebody else puts a date, and whether an object's time may differ from its folder's.
+fn folders() -> impl Strategy<Value = (String, u64, usize, bool)> {
+    let layout = (0_usize..7, 2_u64..6, 0_u64..24);
+    layout.prop_map(|(layout, day, hour)| {
+        let plain = format!("2026/01/{day:02}");
+        let hive = format!("year=2026/month=01/day={day:02}");
+        let aws = "AWSLogs/aws-account-id=1/aws-service=vpcflowlogs/aws-region=r";
+        let (folder, is_hourly, is_free) = match layout {
+            0 => (format!("{plain}/{hour:02}"), true, true),
+            1 => (format!("vpcflowlogs/{plain}/{hour:02}"), true, true),
+            2 => (hive, false, true),
+            3 => (format!("AWSLogs/1/vpcflowlogs/r/{plain}"), false, false),
+            4 => (format!("AWSLogs/1/vpcflowlogs/r/{plain}/{hour:02}"), true, false),
+            5 => (format!("{aws}/{hive}/hour={hour:02}"), true, false),
+            _ => ("other".to_owned(), false, true),
+        };
+        let first = (day - 1) * 24 + if is_hourly { hour } else { 0 };
+        (folder, first, if is_hourly { 1 } else { 24 }, is_free)
     })
 }
 
+fn keys() -> impl Strategy<Value = String> {
+    let prefix = prop_oneof![
+        4 => Just(""),
+        1 => Just("2024/01/"),
+        1 => Just("2026/03/copy/"),
+        1 => Just("2026/01/"),
+        1 => Just("year=2024/month=02/"),
+    ];
+    let name = prop_oneof![
+        2 => "[a-c]{1,2}".prop_map(|name| name + ".log"),
+        1 => Just("README".to_owned()),
+        6 => Just(String::new()),
+    ];
+    (prefix, folders(), name, any::<prop::sample::Index>()).prop_map(
+        |(prefix, (folder, first, hours, is_free), name, place)| {
+            // The hour in the name, from a day before the folder's first until a day after its last.
+            let spare: usize = if is_free { 24 } else { 0 };
+            let number = first - spare as u64 + place.index(hours + 2 * spare) as u64;
+            let name = if name.is_empty() { slot(number / 24 + 1, number % 24) } else { name };
+            format!("p/{prefix}{folder}/{name}")
+        },
+    )
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
     fn pruning_leaves_out_nothing_of_the_period(
         keys in proptest::collection::btree_set(keys(), 0..40),
