@@ -1,7 +1,7 @@
 //! Files and objects of S3, one after the other; objects are read several at a time, so that none waits for the network
 //! while another is decoded. The batches come in the order of the list all the same.
 //!
-//! Memory: the next objects that together take no more than [`AHEAD_BYTES_MAX`] are read, and at least one; each gives its
+//! Memory: the next objects that together take no more than 64 MiB are read, and at least one; each gives its
 //! batches to a queue of one.
 
 use std::collections::VecDeque;
