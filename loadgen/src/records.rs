@@ -1,7 +1,7 @@
 //! Flow-log lines as producers put them into a stream of Kinesis or Firehose: records, requests, and
 //! what of a request is sent again.
 //!
-//! In the order in which a line passes: [`payload`](crate::payload) groups lines, `joint` and
+//! In the order in which a line passes: [`payload`](mod@crate::payload) groups lines, `joint` and
 //! `aggregate` join payloads, `packer` packs records into calls, `attempts` judges what the service
 //! answers. All of it is pure: the caller sends, sleeps and draws the jitter. Same plan and same
 //! shape, same records, byte for byte. Memory bound: one open payload, and one open record, per
