@@ -33,7 +33,7 @@ pub use ministack::Ministack;
 pub use program::{Program, Run, Running, Signal, flowscout, loadgen};
 pub use s3::{AccessKey, Object, S3};
 pub use service::{Service, address_behind, now, wait_for};
-pub use traffic::{Traffic, captures};
+pub use traffic::{TWO_SCANS, Traffic, captures};
 
 /// The folder of the workspace.
 #[must_use]

@@ -15,6 +15,18 @@ pub struct Traffic {
     scratch: Scratch,
 }
 
+/// What `loadgen run` is told for twenty minutes of traffic with two scans in it.
+pub const TWO_SCANS: [&str; 8] = [
+    "--rate",
+    "40",
+    "--seconds",
+    "1200",
+    "--scenario",
+    "vertical-scan",
+    "--scenario",
+    "horizontal-scan",
+];
+
 impl Traffic {
     /// What `loadgen run` makes of `options`.
     #[must_use]

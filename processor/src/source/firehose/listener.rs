@@ -25,7 +25,7 @@ use crate::source::stop::Stopped;
 /// The head of a request may have so many bytes: an access key of 4,096 and 50 common attributes of 1,280 characters.
 const HEAD_BYTES_MAX: usize = 128 << 10;
 /// What is read of a body at once, at the most.
-const READ_BYTES_MAX: usize = HEAD_BYTES_MAX;
+const READ_BYTES_MAX: usize = 256 << 10;
 /// What a connection may hold: what it reads, what TLS has of both directions, and its task.
 pub(super) const CONNECTION_BYTES_MAX: usize = READ_BYTES_MAX + (64 << 10);
 /// A connection without a request for so long is closed. Longer than the 60 s after which load balancers of AWS close it: whoever

@@ -57,6 +57,17 @@ impl Config {
         within("objects_in_flight_max", self.objects_in_flight_max as u64, 1, 64)?;
         within("visibility_s", self.visibility_s, 30, HIDDEN_S_MAX)?;
         within("tries_max", u64::from(self.tries_max), 1, 1000)?;
+        let urls = [
+            ("queue_url", &self.queue_url),
+            ("endpoint_url", &self.endpoint_url),
+            ("queue_endpoint_url", &self.queue_endpoint_url),
+        ];
+        if let Some((key, _)) = urls.iter().find(|(_, url)| url.contains('@')) {
+            // Not repeated: it may be a password.
+            let problem =
+                "has an @: credentials come from the environment, AWS_ACCESS_KEY_ID and the like";
+            return Err((key, problem.to_owned()));
+        }
         if !self.queue_url.is_empty() && !is_queue(&self.queue_url) {
             let problem = format!(
                 "{:?} is no address of a queue such as https://sqs.us-east-1.amazonaws.com/111122223333/name",
@@ -67,11 +78,7 @@ impl Config {
         if let Some(name) = self.buckets.iter().find(|name| !is_bucket(name)) {
             return Err(("buckets", format!("{name:?} is no name of a bucket")));
         }
-        let urls = [
-            ("endpoint_url", &self.endpoint_url),
-            ("queue_endpoint_url", &self.queue_endpoint_url),
-        ];
-        for (key, url) in urls {
+        for (key, url) in &urls[1..] {
             if !url.is_empty() && host(url).is_none() {
                 return Err((key, format!("{url:?} is no address such as https://host:port")));
             }
@@ -147,6 +154,12 @@ mod tests {
         for queue in ["flow-logs", "arn:aws:sqs:us-east-1:1:name", "https://", "https://host/1/"] {
             assert_eq!(problem(|config| config.queue_url = queue.into()), "queue_url", "{queue}");
         }
+        let secret = Config {
+            queue_url: QUEUE.replace("https://", "https://user:secret@"),
+            ..Config::default()
+        };
+        let (key, told) = secret.check().unwrap_err();
+        assert_eq!((key, told.contains("secret")), ("queue_url", false));
         for queue in [QUEUE, "http://127.0.0.1:4566/000000000000/a_b.fifo"] {
             let config = Config { queue_url: queue.into(), ..Config::default() };
             assert_eq!(config.check(), Ok(()));

@@ -5,20 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use flowscout_tests::http::ACCESS_KEY;
-use flowscout_tests::{Run, Scratch, Signal, Traffic, flowscout, loadgen, wait_for};
+use flowscout_tests::{
+    Run, Running, Scratch, Signal, TWO_SCANS, Traffic, flowscout, loadgen, wait_for,
+};
 
 use super::endpoint::Endpoint;
-
-pub(super) const TRAFFIC: [&str; 8] = [
-    "--rate",
-    "40",
-    "--seconds",
-    "1200",
-    "--scenario",
-    "vertical-scan",
-    "--scenario",
-    "horizontal-scan",
-];
 
 /// As many records as a replay of the same lines has.
 pub(super) fn records_of(traffic: &Traffic) -> u64 {
@@ -28,7 +19,7 @@ pub(super) fn records_of(traffic: &Traffic) -> u64 {
 
 /// Delivers generated traffic to `endpoint`, one request after the other.
 pub(super) fn deliver(endpoint: &Endpoint, url: &str, options: &[&str]) -> Run {
-    let put = loadgen().arg("run").args(TRAFFIC).args(options).args(["--in-flight", "1"]);
+    let put = loadgen().arg("run").args(TWO_SCANS).args(options).args(["--in-flight", "1"]);
     let put = put.env("FLOWSCOUT_FIREHOSE_ACCESS_KEY", ACCESS_KEY).args(["--target", url]);
     let run = put.run();
     assert_eq!(run.code, Some(0), "{run}\n{}", endpoint.service.running.stderr());
@@ -44,9 +35,28 @@ pub(super) fn assert_found(endpoint: Endpoint, traffic: &Traffic) {
     assert_eq!(run.code, Some(0), "{run}");
 }
 
+/// An address that stays the same over restarts.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn start_at(listen: &str) -> Endpoint {
+    Endpoint::start_in(Scratch::new(), listen, "", |program| {
+        program.env("FLOWSCOUT_FIREHOSE_ACCESS_KEYS", ACCESS_KEY)
+    })
+}
+
+/// Delivers in small requests, whoever is there to take them.
+fn keep_delivering(listen: &str) -> Running {
+    let put = loadgen().arg("run").args(TWO_SCANS).args(["--pace", "100", "--buffer-seconds", "0"]);
+    let put = put.args(["--in-flight", "4", "--retry-first-ms", "50"]);
+    let put = put.env("FLOWSCOUT_FIREHOSE_ACCESS_KEY", ACCESS_KEY);
+    put.args(["--target", &format!("http://{listen}/")]).start()
+}
+
 #[test]
 fn every_payload_that_firehose_delivers_is_read_and_judged_as_a_replay_of_its_lines() {
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     let expected = records_of(&traffic);
     let payloads: [&[&str]; 7] = [
         &["--payload", "message"],
@@ -68,19 +78,11 @@ fn every_payload_that_firehose_delivers_is_read_and_judged_as_a_replay_of_its_li
 
 #[test]
 fn restarts_in_the_middle_of_a_delivery_lose_no_record_and_count_none_twice() {
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     let expected = records_of(&traffic);
-    // A port that stays the same.
-    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let start = || {
-        Endpoint::start_in(Scratch::new(), &listen, "", |program| {
-            program.env("FLOWSCOUT_FIREHOSE_ACCESS_KEYS", ACCESS_KEY)
-        })
-    };
-    let put = loadgen().arg("run").args(TRAFFIC).args(["--pace", "100", "--buffer-seconds", "0"]);
-    let put = put.args(["--in-flight", "4", "--retry-first-ms", "50"]);
-    let put = put.env("FLOWSCOUT_FIREHOSE_ACCESS_KEY", ACCESS_KEY);
-    let mut put = put.args(["--target", &format!("http://{listen}/")]).start();
+    let listen = free_address();
+    let start = || start_at(&listen);
+    let mut put = keep_delivering(&listen);
     let mut records = 0;
     for _ in 0..3 {
         let endpoint = start();
@@ -104,18 +106,11 @@ fn restarts_in_the_middle_of_a_delivery_lose_no_record_and_count_none_twice() {
 
 #[test]
 fn what_a_killed_task_had_not_answered_is_delivered_to_the_next_one() {
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     let expected = records_of(&traffic);
-    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let start = || {
-        Endpoint::start_in(Scratch::new(), &listen, "", |program| {
-            program.env("FLOWSCOUT_FIREHOSE_ACCESS_KEYS", ACCESS_KEY)
-        })
-    };
-    let put = loadgen().arg("run").args(TRAFFIC).args(["--pace", "100", "--buffer-seconds", "0"]);
-    let put = put.args(["--in-flight", "4", "--retry-first-ms", "50"]);
-    let put = put.env("FLOWSCOUT_FIREHOSE_ACCESS_KEY", ACCESS_KEY);
-    let put = put.args(["--target", &format!("http://{listen}/")]).start();
+    let listen = free_address();
+    let start = || start_at(&listen);
+    let put = keep_delivering(&listen);
     let endpoint = start();
     wait_for(
         "records",
@@ -145,11 +140,11 @@ fn told_records(run: &Run) -> u64 {
 
 #[test]
 fn what_firehose_gave_up_is_replayed_from_its_backup() {
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     let expected = records_of(&traffic);
     let scratch = Scratch::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let put = loadgen().arg("run").args(TRAFFIC).args(["--retry-seconds", "0", "--backup"]);
+    let nobody = free_address();
+    let put = loadgen().arg("run").args(TWO_SCANS).args(["--retry-seconds", "0", "--backup"]);
     let put = put.arg(scratch.path("backup")).args(["--target", &format!("http://{nobody}/")]);
     assert_eq!(put.run().code, Some(1));
     let replay = flowscout().arg("replay").arg(scratch.path("backup"));

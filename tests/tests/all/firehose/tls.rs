@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowscout_tests::http::{ACCESS_KEY, Post};
-use flowscout_tests::{Run, Scratch, Traffic, loadgen};
+use flowscout_tests::{Run, Scratch, TWO_SCANS, Traffic, loadgen};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use super::delivery::{TRAFFIC, assert_found, deliver, records_of};
+use super::delivery::{assert_found, deliver, records_of};
 use super::endpoint::{Endpoint, program};
 use super::request::vended;
 
@@ -57,7 +57,7 @@ fn traffic_over_tls_is_read_and_judged_and_plain_http_is_not_answered() {
     let trusted = authority.file(&scratch, "authority.pem");
     authority.sign(&scratch.path("chain.pem"), &scratch.path("key.pem"));
     let endpoint = start(scratch);
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     let url = format!("https://{}/flow-logs", endpoint.address);
     deliver(&endpoint, &url, &["--gzip", "--ca-file", trusted.to_str().unwrap()]);
     assert_eq!(endpoint.service.records(), records_of(&traffic));

@@ -1,7 +1,9 @@
 //! From the generator through a stream to signals: every payload, by polling and by fan-out, on every server.
 
 use flowscout_tests::kinesis::{KinesisServer, Options};
-use flowscout_tests::{KinesisMock, Ministack, Program, Traffic, aws, flowscout, loadgen};
+use flowscout_tests::{
+    KinesisMock, Ministack, Program, TWO_SCANS, Traffic, aws, flowscout, loadgen,
+};
 
 use super::service::{Setting, put, put_range, sum_of};
 
@@ -12,16 +14,6 @@ const PAYLOADS: [&[&str]; 5] = [
     &["--payload", "message"],
     &["--payload", "cloudwatch"],
     &["--payload", "cloudwatch", "--aggregate", "--partition-key", "random"],
-];
-const TRAFFIC: [&str; 8] = [
-    "--rate",
-    "40",
-    "--seconds",
-    "1200",
-    "--scenario",
-    "vertical-scan",
-    "--scenario",
-    "horizontal-scan",
 ];
 
 /// Puts generated traffic as `payload`, and requires that `setting` reads and judges it as a replay of the same lines does.
@@ -63,7 +55,7 @@ impl Well for flowscout_tests::Run {
 
 #[test]
 fn every_payload_is_polled_to_the_signals_of_a_replay() {
-    let (server, traffic) = (KinesisServer::start(Options::default()), Traffic::new(&TRAFFIC));
+    let (server, traffic) = (KinesisServer::start(Options::default()), Traffic::new(&TWO_SCANS));
     for (number, payload) in PAYLOADS.iter().enumerate() {
         let stream = format!("polled-{number}");
         server.create_stream(&stream, 3);
@@ -72,19 +64,19 @@ fn every_payload_is_polled_to_the_signals_of_a_replay() {
             payload,
             |program| server.serve(program),
             &traffic,
-            &TRAFFIC,
+            &TWO_SCANS,
         );
     }
 }
 
 #[test]
 fn every_payload_is_fanned_out_to_the_signals_of_a_replay() {
-    let (server, traffic) = (KinesisServer::start(Options::default()), Traffic::new(&TRAFFIC));
+    let (server, traffic) = (KinesisServer::start(Options::default()), Traffic::new(&TWO_SCANS));
     for (number, payload) in PAYLOADS.iter().enumerate() {
         let stream = format!("fanned-{number}");
         server.create_stream(&stream, 3);
         let setting = Setting::alone(&stream).fan_out();
-        delivers(&setting, payload, |program| server.serve(program), &traffic, &TRAFFIC);
+        delivers(&setting, payload, |program| server.serve(program), &traffic, &TWO_SCANS);
     }
 }
 
@@ -107,13 +99,13 @@ fn create(url: &str, stream: &str, shards: i32) {
 #[test]
 fn ministack_is_polled_and_fanned_out() {
     let Some(ministack) = Ministack::shared() else { return };
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     for (stream, is_fan_out) in [("delivery-polled", false), ("delivery-fanned", true)] {
         create(&ministack.url(), stream, 2);
         let setting = Setting::among_others(stream, &ministack.url(), 10);
         let setting = if is_fan_out { setting.fan_out() } else { setting };
         let serve = |program| ministack.serve(program);
-        delivers(&setting, &["--payload", "cloudwatch"], serve, &traffic, &TRAFFIC);
+        delivers(&setting, &["--payload", "cloudwatch"], serve, &traffic, &TWO_SCANS);
     }
 }
 

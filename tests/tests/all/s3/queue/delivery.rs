@@ -2,21 +2,11 @@
 
 use flowscout_tests::notifications::{Notifications, Route};
 use flowscout_tests::records::sum_of;
-use flowscout_tests::{Ministack, S3, Traffic, flowscout, loadgen, parquet};
+use flowscout_tests::{Ministack, S3, TWO_SCANS, Traffic, flowscout, loadgen, parquet};
 use serde_json::Value;
 
 use super::fixture::{Setting, hive_key, plain_key, put, text_object, wait_until_empty};
 
-const TRAFFIC: [&str; 8] = [
-    "--rate",
-    "40",
-    "--seconds",
-    "1200",
-    "--scenario",
-    "vertical-scan",
-    "--scenario",
-    "horizontal-scan",
-];
 const LINES_PER_OBJECT: usize = 5_000;
 /// Objects are read side by side, so that requests and their replies come apart: docs/s3.md says so, and what to do.
 const SETTLE: &str = "[window]\nsettle_s = 300\n";
@@ -65,7 +55,7 @@ fn delivers(bucket: &Notifications, traffic: &Traffic, is_parquet: bool) {
 #[test]
 fn text_is_read_to_the_signals_of_a_replay_whichever_way_the_queue_is_told() {
     let Some(ministack) = Ministack::shared() else { return };
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     for (name, route) in [
         ("text-direct", Route::Direct),
         ("text-sns", Route::Sns),
@@ -80,7 +70,7 @@ fn text_is_read_to_the_signals_of_a_replay_whichever_way_the_queue_is_told() {
 #[test]
 fn parquet_is_read_to_the_signals_of_a_replay_with_hives_names_and_a_space_in_its_keys() {
     let Some(ministack) = Ministack::shared() else { return };
-    let traffic = Traffic::new(&TRAFFIC);
+    let traffic = Traffic::new(&TWO_SCANS);
     for (name, route) in
         [("parquet-direct", Route::Direct), ("parquet-eventbridge", Route::EventBridge)]
     {
@@ -92,7 +82,7 @@ fn parquet_is_read_to_the_signals_of_a_replay_with_hives_names_and_a_space_in_it
 fn moto_is_read_as_well() {
     let Some(moto) = S3::start() else { return };
     let bucket = Notifications::new(&moto.url(), "moto-direct", Route::Direct);
-    delivers(&bucket, &Traffic::new(&TRAFFIC), false);
+    delivers(&bucket, &Traffic::new(&TWO_SCANS), false);
 }
 
 #[test]
