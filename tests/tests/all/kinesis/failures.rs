@@ -195,7 +195,7 @@ fn nothing_to_read_and_no_region_are_mistakes_of_the_user() {
     let scratch = Scratch::new();
     let empty = scratch.file("empty.toml", "");
     let run = flowscout_tests::flowscout().arg("run").arg("--config").arg(&empty).exit_with(2);
-    run.assert_says("sources.kinesis.streams is empty: there is nothing to read");
+    run.assert_says("sources.s3.queue_url are empty: there is nothing to read");
     let config = scratch.file("c.toml", "[sources.kinesis]\nstreams = [\"flows\"]\n");
     let program = flowscout_tests::flowscout().arg("run").arg("--config").arg(config);
     let run = program.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nowhere").exit_with(2);
