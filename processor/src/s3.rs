@@ -6,5 +6,5 @@
 mod address;
 mod refusal;
 
-pub use address::{Address, AddressError, Prefix, is_bucket};
+pub use address::{Address, AddressError, Prefix, is_bucket, is_region};
 pub use refusal::{Answer, CredentialsError, Refusal, innermost};

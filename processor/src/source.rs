@@ -10,6 +10,7 @@ pub mod firehose;
 mod foreign_text;
 pub mod generator;
 pub mod inlet;
+mod jitter;
 pub mod kinesis;
 pub mod object;
 pub mod parquet;

@@ -1,5 +1,6 @@
 //! Logs: structured, on standard error, readable by people or as JSON.
 
+mod cells;
 pub mod metrics;
 pub mod objects;
 pub mod requests;

@@ -126,6 +126,13 @@ pub fn is_bucket(name: &str) -> bool {
         && name.parse::<Ipv4Addr>().is_err()
 }
 
+/// Such as `us-gov-west-1`. A region becomes part of a host's name, and may have come from a message.
+#[must_use]
+pub fn is_region(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(is_letter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

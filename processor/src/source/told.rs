@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::clock::Clock;
 
 /// Between two messages about the same.
-pub(in crate::source) const TELL_MS: u64 = 60_000;
+const TELL_MS: u64 = 60_000;
 
 /// When each thing was told, by its label or labels.
 #[derive(Debug)]
@@ -31,6 +31,12 @@ impl<L: Ord> Told<L> {
         }
         told.insert(label, now_ms);
         true
+    }
+}
+
+impl<L: Ord> Default for Told<L> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -8,8 +8,9 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+
+use super::cells::{gauge, load};
 
 /// What can be scraped.
 #[derive(Clone, Debug)]
@@ -104,16 +105,14 @@ impl Collector for Fold {
         ];
         for (name, help, cell) in counters {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            ConstCounter::new(cell.load(Ordering::Relaxed)).encode(metric)?;
+            ConstCounter::new(load(cell)).encode(metric)?;
         }
         let gauges = [
             ("flowscout_findings_open", "Findings that are open", &cells.findings_open),
             ("flowscout_state_bytes", "Memory of hosts, pairs and services", &cells.state_bytes),
         ];
         for (name, help, cell) in gauges {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            let value = i64::try_from(cell.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-            ConstGauge::new(value).encode(metric)?;
+            gauge(load(cell), encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         Ok(())
     }

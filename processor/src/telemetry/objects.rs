@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::cells::{gauge, load, lock};
 
 /// One queue and its objects. Tells nothing before it was asked for something.
 #[derive(Clone, Debug, Default)]
@@ -182,36 +183,17 @@ fn encode_failures(encoder: &mut DescriptorEncoder<'_>, cells: &Cells) -> Result
     Ok(())
 }
 
-fn gauge(value: u64, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
-}
-
 fn add(cell: &AtomicU64, count: u64) {
     cell.fetch_add(count, Ordering::Relaxed);
 }
 
-fn load(cell: &AtomicU64) -> u64 {
-    cell.load(Ordering::Relaxed)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Counting does not panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
-    use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
-
+    use super::super::metrics::Metrics;
     use super::*;
 
     fn text(objects: &Objects) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(objects.clone()));
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        text
+        Metrics::of([Box::new(objects.clone()) as Box<dyn Collector>]).text().unwrap()
     }
 
     #[test]

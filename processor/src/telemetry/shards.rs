@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::cells::{gauge, load, lock};
 
 /// All shards of this process, and what became of its leases.
 #[derive(Clone, Debug, Default)]
@@ -265,32 +266,13 @@ impl Cells {
     }
 }
 
-fn gauge(value: u64, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
-}
-
-fn load(cell: &AtomicU64) -> u64 {
-    cell.load(Ordering::Relaxed)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Counting does not panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
-    use prometheus_client::encoding::text::encode;
-    use prometheus_client::registry::Registry;
-
+    use super::super::metrics::Metrics;
     use super::*;
 
     fn text(shards: &Shards) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(shards.clone()));
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        text
+        Metrics::of([Box::new(shards.clone()) as Box<dyn Collector>]).text().unwrap()
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Limits: Kinesis Developer Guide, "Quotas and limits": 5 `GetRecords` calls a second and 2 MB a second per shard, shared by all
 //! applications that poll it; after an answer of 10 MB every call within 5 s is refused.
 
+use crate::source::jitter::share;
+
 /// Between the beginnings of two calls: 5 a second.
 pub(super) const CALL_MS: u64 = 200;
 /// What a shard gives per millisecond, over time.
@@ -45,16 +47,6 @@ impl Pace {
         self.failures = self.failures.saturating_add(1);
         least_ms + share(longest_ms, draw)
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a wait of at most some seconds, and a share of it between 0 and 1"
-)]
-fn share(length_ms: u64, draw: f64) -> u64 {
-    (length_ms as f64 * draw.clamp(0.0, 1.0)) as u64
 }
 
 #[cfg(test)]

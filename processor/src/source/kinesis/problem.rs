@@ -1,29 +1,25 @@
 //! How often the same failure of a shard is told.
 
-use std::collections::BTreeMap;
-
 use super::failure::Failure;
 use super::shard::Source;
+use crate::source::told::Told;
 
 /// Tells the same failure of a shard once a minute, not five times a second.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
-    /// When each reason was told.
-    told_at_ms: BTreeMap<&'static str, u64>,
+    /// By reason.
+    told: Told,
     is_told: bool,
 }
-
-pub(super) use crate::source::told::TELL_MS;
 
 impl Repeated {
     /// Counts it, and tells it if it is new, which is returned.
     pub(super) fn failed(&mut self, source: &Source, failure: &Failure) -> bool {
-        let (reason, now_ms) = (failure.reason(), source.clock.now_ms());
+        let reason = failure.reason();
         source.meter.failed(reason);
-        if self.told_at_ms.get(reason).is_some_and(|at_ms| now_ms < at_ms + TELL_MS) {
+        if !self.told.is_due(reason) {
             return false;
         }
-        self.told_at_ms.insert(reason, now_ms);
         self.is_told = true;
         let shard = &source.name;
         if failure.needs_someone() {

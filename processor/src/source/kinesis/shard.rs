@@ -18,12 +18,13 @@ use super::foreign;
 use super::ledger::Ledger;
 use super::place::{Found, Place, Resume};
 use super::polling::Polling;
-use super::problem::{Repeated, TELL_MS};
+use super::problem::Repeated;
 use super::stream::{Presence, Stream};
 use crate::batch::{Batch, BatchId, Content, Extent};
 use crate::lease::{Checkpoint, CheckpointError, Child, Grant, Handle, Lease, Position, Token};
 use crate::source::clock::Clock;
 use crate::source::inlet::{Inlet, Problem};
+use crate::source::told::Told;
 use crate::telemetry::shards::ShardMeter;
 
 /// What a shard's task works with.
@@ -381,7 +382,7 @@ async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Chil
         // Its end is not applied, so nobody may think so; the lease goes with the others.
         return std::future::pending().await;
     }
-    let mut told_at_ms = None;
+    let told = Told::new();
     loop {
         match source.leases.finish(&lease.key, token, children.clone()).await {
             Ok(()) => break,
@@ -390,9 +391,7 @@ async fn finish(source: &Source, lease: &Lease, token: Token, children: Vec<Chil
             Err(CheckpointError::Backward { .. }) => break,
             Err(error) => {
                 source.meter.failed("finish");
-                let now_ms = source.clock.now_ms();
-                if told_at_ms.is_none_or(|at_ms| now_ms >= at_ms + TELL_MS) {
-                    told_at_ms = Some(now_ms);
+                if told.is_due("finish") {
                     tracing::warn!(shard = %source.name, %error, "the end of the shard is not written yet");
                 }
                 sleep(RETRY).await;

@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use super::config::{Config, InitialPosition};
 use super::failure::Failure;
-use super::problem::TELL_MS;
 use super::stream::{Presence, Stream};
 use crate::lease::{Checkpoint, Handle, Lease, LeaseKey, StoreError, lineage};
 use crate::source::clock::Clock;
 use crate::source::inlet::{Inlet, Problem};
+use crate::source::told::Told;
 
 /// As the KCL: `shardSyncIntervalMillis`.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub(super) async fn run(
 ) -> Arc<Stream> {
     let mut audit = lineage::Audit::default();
     let mut unlisted = BTreeSet::new();
-    let mut told_at_ms = None;
+    let told = Told::new();
     loop {
         let view = leases.view();
         let is_own = |lease: &&Lease| stream.lineage.owns(lease);
@@ -68,9 +68,7 @@ pub(super) async fn run(
                 return stream;
             }
             Err(error) => {
-                let now_ms = clock.now_ms();
-                if told_at_ms.is_none_or(|at_ms| now_ms >= at_ms + TELL_MS) {
-                    told_at_ms = Some(now_ms);
+                if told.is_due("sync") {
                     tracing::error!(stream = %stream.name, %error, "cannot look after the leases");
                 }
                 RETRY

@@ -14,7 +14,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 
-use crate::s3::{AddressError, Answer, CredentialsError, innermost, is_bucket};
+use crate::s3::{AddressError, Answer, CredentialsError, innermost, is_bucket, is_region};
 
 /// Buckets by name, with the AWS SDK's credentials, region and endpoint.
 pub struct Buckets {
@@ -179,12 +179,6 @@ impl Buckets {
 
 /// Where S3 began, and where it sends those who know no better.
 const DEFAULT_REGION: &str = "us-east-1";
-
-/// It becomes part of a host's name, and may have come from a message.
-fn is_region(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-}
 
 impl fmt::Debug for Buckets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::s3::is_bucket;
+use crate::s3::{is_bucket, is_region};
 use crate::source::printable;
 
 /// The objects that a message names, in its order, and what else it told.
@@ -208,7 +208,7 @@ impl Notice {
             self.ignored += 1;
             return Ok(());
         }
-        let region = region.filter(|region| key::is_region(region));
+        let region = region.filter(|region| is_region(region));
         self.objects.push(Created { bucket, key, region });
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! Amazon SQS Developer Guide, "Amazon SQS visibility timeout": a message that was received is hidden from all other readers until its
 //! timeout, which can be extended to at most twelve hours since it was received.
 
+use crate::source::jitter::share;
+
 /// The queue's longest timeout, since a message was received.
 pub(super) const HIDDEN_S_MAX: u64 = 43_200;
 /// After the first failure a message waits so long.
@@ -108,16 +110,6 @@ pub(super) fn pause_ms(failures: u32, needs_someone: bool, draw: f64) -> u64 {
     let longest_ms = (PAUSE_MS << failures.saturating_sub(1).min(10)).min(PAUSE_MS_MAX);
     let longest_ms = if needs_someone { PAUSE_MS_MAX } else { longest_ms };
     longest_ms / 2 + share(longest_ms / 2, draw)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a wait of at most some seconds, and a share of it between 0 and 1"
-)]
-fn share(length_ms: u64, draw: f64) -> u64 {
-    (length_ms as f64 * draw.clamp(0.0, 1.0)) as u64
 }
 
 #[cfg(test)]

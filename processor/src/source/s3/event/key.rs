@@ -19,12 +19,6 @@ pub(super) fn is_key(key: &str) -> bool {
     (1..=1024).contains(&key.len())
 }
 
-/// Such as `us-gov-west-1`.
-pub(super) fn is_region(name: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&name.len()) && name.bytes().all(is_letter)
-}
-
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
